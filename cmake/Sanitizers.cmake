@@ -1,0 +1,9 @@
+# VGERFS_SANITIZE applies to every target, generated code included: a half-instrumented program reports nonsense.
+if(VGERFS_SANITIZE)
+  add_compile_options(-fsanitize=${VGERFS_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  add_link_options(-fsanitize=${VGERFS_SANITIZE})
+endif()
+if(VGERFS_SANITIZE MATCHES "thread")
+  # The thread sanitizers of g++ 12 and clang 14 die where the kernel randomises more than 28 address bits.
+  set(CMAKE_CROSSCOMPILING_EMULATOR setarch --addr-no-randomize)
+endif()
