@@ -113,6 +113,8 @@ function(vgerfs_test name)
   if(NOT arg_TIMEOUT)
     set(arg_TIMEOUT 300)
   endif()
+  # Three levels of list expansion lie between here and the test's property.
+  string(REPLACE ";" [[\\\\\\\;]] arg_LABELS "${arg_LABELS}")
   add_executable(test_${name} ${arg_SOURCES})
   target_include_directories(test_${name} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
   target_compile_definitions(test_${name} PRIVATE VGERFS_TEST_DATA="${CMAKE_CURRENT_SOURCE_DIR}/data")
