@@ -1,0 +1,38 @@
+// Time as the outside sees it, behind a small interface so that tests can turn it.
+#pragma once
+
+#include <compare>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <optional>
+
+namespace vgerfs {
+
+/// Nanoseconds since the Unix epoch in two parts; may lie before it (ns is always 0 … 999 999 999).
+struct Timestamp {
+  std::int64_t s = 0;
+  std::uint32_t ns = 0;
+  friend constexpr auto operator<=>(const Timestamp&, const Timestamp&) = default;
+};
+
+/// Wall clock and a clock that never jumps and runs on during suspend. Thread-safe.
+class Clock {
+ public:
+  virtual ~Clock() = default;
+  virtual Timestamp now() const = 0;
+  /// CLOCK_BOOTTIME in nanoseconds.
+  virtual std::int64_t boot_ns() const = 0;
+};
+
+/// The system's clocks.
+const Clock& system_clock();
+
+/// "2026-11-20T23.10.05Z": UTC, as snapshots are named in the mount.
+std::string snapshot_time_name(Timestamp time);
+/// "2026-11-20T23:10:05Z": ISO 8601, for people and JSON.
+std::string iso_time(Timestamp time);
+/// Whole seconds from either form.
+std::optional<std::int64_t> parse_time(std::string_view text);
+
+}  // namespace vgerfs

@@ -1,0 +1,44 @@
+// HMAC-SHA-256, HKDF-SHA-256 (RFC 5869) and SipHash-2-4.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+
+#include "base/bytes.h"
+#include "crypto/secret.h"
+
+namespace vgerfs::crypto {
+
+using Mac = std::array<std::byte, 32>;
+
+/// One-shot HMAC-SHA-256. Thread-safe.
+Mac hmac_sha256(ByteView key, ByteView message);
+
+/// HMAC-SHA-256 under one key, the key schedule done once. `message` parts are concatenated. Thread-safe: contexts are
+/// per thread.
+class HmacKey {
+ public:
+  explicit HmacKey(ByteView key);
+  ~HmacKey();
+  HmacKey(HmacKey&&) noexcept;
+  HmacKey& operator=(HmacKey&&) noexcept;
+
+  Mac operator()(ByteView first, ByteView second = {}, ByteView third = {}, ByteView fourth = {}) const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+/// HKDF extract and expand to two 32-byte outputs, T1 and T2.
+struct HkdfPair {
+  Secret first;
+  Mac second;
+};
+HkdfPair hkdf_pair(ByteView input_key, ByteView salt, ByteView info);
+
+/// SipHash-2-4 with a 16-byte key, as a little-endian number. Thread-safe.
+std::uint64_t siphash(ByteView key16, ByteView message) noexcept;
+
+}  // namespace vgerfs::crypto
