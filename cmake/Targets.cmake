@@ -83,15 +83,16 @@ function(vgerfs_header_check target)
   endif()
 endfunction()
 
-# vgerfs_program(<name> <source>)
+# vgerfs_program(<name> <source> DEPS <target>...)
 #
-# A program of ours: one short main over vgerfs::cli. Does nothing until the source exists.
+# A program that is installed: one short main over a library. Does nothing until the source exists.
 function(vgerfs_program name source)
+  cmake_parse_arguments(PARSE_ARGV 2 arg "" "" "DEPS")
   if(NOT EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/${source})
     return()
   endif()
   add_executable(${name} ${source})
-  target_link_libraries(${name} PRIVATE vgerfs::cli vgerfs_warnings)
+  target_link_libraries(${name} PRIVATE ${arg_DEPS} vgerfs_warnings)
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bin)
   install(TARGETS ${name} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 endfunction()
