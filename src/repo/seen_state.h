@@ -1,0 +1,33 @@
+// What this client has seen of a repository, for rollback detection: kept in the state directory, not the cache.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/ids.h"
+
+namespace vgerfs::repo {
+
+/// SQLite database `directory`/seen.sqlite. Many threads, several processes.
+class SeenState {
+ public:
+  static std::unique_ptr<SeenState> open(const std::string& directory, const RepositoryId& repository);
+  virtual ~SeenState() = default;
+
+  /// True when the database was just made: rollback detection starts anew.
+  virtual bool is_new() const = 0;
+  /// Adds what is not there yet, durably.
+  virtual void add(const std::vector<RecordId>& records, const std::vector<SnapshotId>& snapshots) = 0;
+  /// Seen before, but not among the given (each sorted).
+  struct Missing {
+    std::vector<RecordId> records;
+    std::vector<SnapshotId> snapshots;
+  };
+  virtual Missing missing(const std::vector<RecordId>& listed_records,
+                          const std::vector<SnapshotId>& listed_snapshots) = 0;
+  /// The user accepted a rollback: forgets these.
+  virtual void forget(const Missing& missing) = 0;
+};
+
+}  // namespace vgerfs::repo
