@@ -1,0 +1,141 @@
+// A repository opened with one credential: composes store, keys, index cache, client state and reader. Algorithms stand beside it
+// (backup.h, restore.h, check.h).
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "backends/backend.h"
+#include "base/clock.h"
+#include "crypto/password.h"
+#include "crypto/random.h"
+#include "repo/chunk_reader.h"
+#include "repo/config.h"
+#include "repo/index_cache.h"
+#include "repo/key_slot.h"
+#include "repo/keyring.h"
+#include "repo/seen_state.h"
+#include "repo/snapshot.h"
+
+namespace vgerfs::repo {
+
+/// Where a client keeps its files (0700, made when needed). `cache` and `state` are the parents of `<repository id>/`.
+struct ClientDirectories {
+  std::string cache;
+  std::string state;
+};
+/// Defaults by uid and environment (VGERFS_CACHE_DIR, VGERFS_STATE_DIR, XDG…; docs/ARCHITECTURE.md). `lookup` reads the environment.
+ClientDirectories default_directories(const std::function<std::optional<std::string>(const char*)>& lookup);
+/// gethostname() up to the first dot, made a valid name.
+std::string default_host();
+
+struct InitOptions {
+  ChunkerParameters chunker;
+  std::optional<crypto::Cipher> cipher;
+  std::string label = "initial";
+  crypto::PasswordCost cost;
+};
+
+struct OpenOptions {
+  ClientDirectories directories;
+  std::string host;                        // whose sources `latest:SOURCE` and sessions mean
+  std::optional<crypto::Cipher> expected;  // refuse a config that says otherwise
+  DedupPolicy dedup = DedupPolicy::trusted;
+  bool accept_rollback = false;
+  std::size_t block_cache_bytes = std::size_t{64} << 20;
+  const Clock* clock = &system_clock();
+  crypto::Random* random = &crypto::system_random();
+};
+
+/// A snapshot as listed. `line_time` orders a line: the earlier of manifest and store time.
+struct ListedSnapshot {
+  std::shared_ptr<const Snapshot> snapshot;
+  std::optional<Timestamp> stored_at;
+  Timestamp line_time;
+  std::string time_name;  // unique in its line: "2026-11-20T23.10.05Z", "….2"
+};
+
+/// A snapshot object that could not be opened: shown, never silently left out.
+struct UnreadableSnapshot {
+  SnapshotId id;
+  std::string reason;
+};
+
+struct SnapshotList {
+  std::vector<ListedSnapshot> snapshots;  // by (host, source, line_time, id); not removed
+  std::vector<UnreadableSnapshot> unreadable;
+  std::vector<SnapshotId> ids;            // every object listed, removed ones too; sorted
+};
+
+/// Thread-safe.
+class Repository {
+ public:
+  /// Makes a repository in an empty store with one full slot. Throws exists if there is one. The keyring is returned so that a caller can go on.
+  static void init(backends::Backend& backend, const Credential& credential, const InitOptions& options,
+                   crypto::Random& random, const Clock& clock);
+
+  /// Opens with the first slot that the credential fits. Throws no_repository, wrong_key, unsupported, corrupt, rollback, unavailable.
+  static std::unique_ptr<Repository> open(std::shared_ptr<backends::Backend> backend, const Credential& credential,
+                                          OpenOptions options);
+  ~Repository();
+
+  backends::Backend& backend() noexcept { return *backend_; }
+  const Keyring& keyring() const noexcept { return *keyring_; }
+  const Config& config() const noexcept { return config_; }
+  const OpenOptions& options() const noexcept { return options_; }
+  IndexCache& index() noexcept { return *index_; }
+  SeenState& seen() noexcept { return *seen_; }
+  ChunkReader& reader() noexcept { return *reader_; }
+  const SlotId& slot() const noexcept { return slot_; }
+  bool can_read() const noexcept { return keyring_->role() == Role::full; }
+  /// The cipher that writers use here.
+  crypto::Cipher cipher() const noexcept;
+  /// `<state>/<repository id>` and below it `sources/<host>/<source>`; made on demand.
+  std::string state_directory() const;
+  std::string cache_directory() const;
+  std::string source_directory(std::string_view host, std::string_view source) const;
+
+  /// Lists the store, applies new records, looks for a rollback. Throws rollback, unavailable, corrupt.
+  void refresh();
+  /// Warnings of the last refresh (claims of ingest authors that do not hold, ignored fields, bad signatures).
+  std::vector<std::string> warnings() const;
+  /// Snapshots as of the last refresh. With an ingest key `snapshots` is empty and `ids` is not.
+  std::shared_ptr<const SnapshotList> snapshots();
+
+  /// Writes a record and makes it durable; applies it to the cache. For removals.
+  RecordId publish_record(IndexRecord record);
+
+ private:
+  Repository() = default;
+  struct Listing;
+  void check_rollback(const Listing& listing);
+
+  std::shared_ptr<backends::Backend> backend_;
+  OpenOptions options_;
+  Config config_;
+  SlotId slot_;
+  std::unique_ptr<Keyring> keyring_;
+  std::unique_ptr<IndexCache> index_;
+  std::unique_ptr<SeenState> seen_;
+  std::unique_ptr<ChunkReader> reader_;
+  std::mutex refresh_mutex_;  // one refresh at a time; held across I/O by design, see docs/LOCKING.md
+  mutable std::mutex mutex_;  // guards the two below
+  std::shared_ptr<const SnapshotList> snapshots_;
+  std::vector<std::string> warnings_;
+};
+
+/// Resolves SNAPSHOT[:PATH]: id prefix | latest | latest:[HOST/]SOURCE | time name. Throws usage with a hint when it is
+/// ambiguous, not_found.
+struct SnapshotPath {
+  ListedSnapshot snapshot;
+  std::string path;  // without leading slash; empty: the root
+};
+SnapshotPath resolve_snapshot(const SnapshotList& list, std::string_view text, std::string_view this_host);
+
+}  // namespace vgerfs::repo

@@ -1,0 +1,95 @@
+// A session: one writer's run on one source, from its lease to its snapshot.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/fd.h"
+#include "repo/chunk.h"
+#include "repo/chunk_reader.h"
+#include "repo/repository.h"
+#include "repo/snapshot.h"
+
+namespace vgerfs::repo {
+
+/// One session per (repository, host, source) on this machine: an flock on `<source directory>/lock`. Throws busy with the holder's pid.
+class SourceLock {
+ public:
+  /// Waits up to `wait_ms`.
+  static SourceLock acquire(const std::string& source_directory, std::int64_t wait_ms);
+
+ private:
+  Fd fd_;
+};
+
+struct SessionOptions {
+  std::string host;
+  std::string source;
+  int compression_level = 1;
+  std::size_t pack_bytes = std::size_t{32} << 20;
+  std::size_t budget_bytes = std::size_t{128} << 20;  // plaintext and sealed bytes in flight
+  std::int64_t checkpoint_interval_s = 180;
+  unsigned threads = 0;  // sealing threads; 0: one per CPU
+};
+
+struct PutResult {
+  ChunkId id;
+  bool added = false;     // not known before: stored by this session
+  bool readable = false;  // this session holds the data key of the block that has it (or the role can read all)
+};
+
+struct SessionCounters {
+  std::uint64_t added_chunks = 0;
+  std::uint64_t added_bytes = 0;   // plaintext
+  std::uint64_t stored_bytes = 0;  // packs handed to the store
+  std::uint64_t known_chunks = 0;
+  std::uint64_t known_bytes = 0;
+};
+
+/// What a commit adds to the counters it knows itself.
+struct SnapshotDraft {
+  Entry root;
+  std::vector<std::string> paths;
+  std::optional<SnapshotId> parent;
+  std::vector<std::string> tags;
+  format::proto::Statistics statistics;  // files, directories, others, logical_bytes, failed…
+  std::string trigger;
+};
+
+/// Thread-safe; the pipeline behind `put` is bounded by the budget. Order: construct, put…, checkpoint…, commit or drop. Destroying it
+/// without commit leaves published checkpoints in the store (they are reused) and removes the lease.
+class Session final : public ChunkSink, public PendingChunks {
+ public:
+  /// Takes its lease before it reads the index (it refreshes the repository).
+  Session(Repository& repository, SessionOptions options);
+  ~Session() override;
+
+  ChunkId put(ChunkKind kind, ByteView bytes) override { return put_chunk(kind, bytes).id; }
+  PutResult put_chunk(ChunkKind kind, ByteView bytes);
+  /// Stores the chunk even if an unreadable copy is known (ingest view with a full spool).
+  PutResult put_again(ChunkKind kind, ByteView bytes);
+
+  std::optional<ChunkView> find_pending(ChunkKind kind, const ChunkId& id) override;
+
+  /// Makes everything put so far durable and named by an index record. Called by itself every checkpoint interval. Writes nothing if nothing was added.
+  void checkpoint();
+  /// Checkpoint, closure check, snapshot, barrier. Returns when durable. The session is over afterwards.
+  ListedSnapshot commit(const SnapshotDraft& draft);
+
+  SessionCounters counters() const;
+  const SessionOptions& options() const noexcept { return options_; }
+
+ private:
+  struct Impl;
+  SessionOptions options_;
+  std::unique_ptr<Impl> impl_;
+};
+
+/// Whether a new root says the same as the last snapshot's (nothing to commit unless that is a day old or the user forces it).
+bool same_root(const Entry& a, const Entry& b);
+
+}  // namespace vgerfs::repo
