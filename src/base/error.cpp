@@ -58,9 +58,8 @@ Error system_error(int error_number, std::string_view what) {
                fmt::format("{}: {}", what, ::strerror_r(error_number, text, sizeof text))};
 }
 
-void bug(std::string_view what, std::source_location where) {
-  std::fprintf(stderr, "vgerfs: bug at %s:%u (%s): %.*s\n", where.file_name(), where.line(),
-               where.function_name(), static_cast<int>(what.size()), what.data());
+void bug(std::string_view what, const char* file, int line) {
+  std::fprintf(stderr, "vgerfs: bug at %s:%d: %.*s\n", file, line, static_cast<int>(what.size()), what.data());
   std::abort();
 }
 

@@ -5,7 +5,6 @@
 #include <fmt/format.h>
 
 #include <exception>
-#include <source_location>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -64,7 +63,8 @@ ErrorCode error_code_from_errno(int error_number) noexcept;
 
 /// Aborts with file and line: for broken invariants of ours, in every build. Bytes from outside are never
 /// checked with it.
-[[noreturn]] void bug(std::string_view what, std::source_location where = std::source_location::current());
+[[noreturn]] void bug(std::string_view what, const char* file = __builtin_FILE(),
+                      int line = __builtin_LINE());
 
 }  // namespace vgerfs
 

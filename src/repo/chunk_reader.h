@@ -19,6 +19,8 @@ namespace vgerfs::repo {
 struct DecodedBlock {
   BlockEntry entry;
   Bytes plain;
+  std::vector<std::uint32_t> offsets;  // of each chunk in `plain`
+  std::vector<bool> wrong;             // chunks that were hashed and are not what they claim; empty: none
 };
 
 /// A chunk inside a decoded block; keeps the block alive.

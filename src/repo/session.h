@@ -10,7 +10,7 @@
 
 #include "base/fd.h"
 #include "repo/chunk.h"
-#include "repo/chunk_reader.h"
+#include "repo/chunk_writer.h"
 #include "repo/repository.h"
 #include "repo/snapshot.h"
 
@@ -31,28 +31,13 @@ struct SessionOptions {
   std::string source;
   int compression_level = 1;
   std::size_t pack_bytes = std::size_t{32} << 20;
-  std::size_t budget_bytes = std::size_t{128} << 20;  // plaintext and sealed bytes in flight
   std::int64_t checkpoint_interval_s = 180;
   unsigned threads = 0;  // sealing threads; 0: one per CPU
 };
 
-struct PutResult {
-  ChunkId id;
-  bool added = false;     // not known before: stored by this session
-  bool readable = false;  // this session holds the data key of the block that has it (or the role can read all)
-};
-
-struct SessionCounters {
-  std::uint64_t added_chunks = 0;
-  std::uint64_t added_bytes = 0;   // plaintext
-  std::uint64_t stored_bytes = 0;  // packs handed to the store
-  std::uint64_t known_chunks = 0;
-  std::uint64_t known_bytes = 0;
-};
-
 /// What a commit adds to the counters it knows itself.
 struct SnapshotDraft {
-  Entry root;
+  format::proto::Entry root;
   std::vector<std::string> paths;
   std::optional<SnapshotId> parent;
   std::vector<std::string> tags;
@@ -60,9 +45,9 @@ struct SnapshotDraft {
   std::string trigger;
 };
 
-/// Thread-safe; the pipeline behind `put` is bounded by the budget. Order: construct, put…, checkpoint…, commit or drop. Destroying it
+/// Thread-safe; the pipeline behind `put` is bounded in bytes (chunk_writer.h). Order: construct, put…, checkpoint…, commit or drop. Destroying it
 /// without commit leaves published checkpoints in the store (they are reused) and removes the lease.
-class Session final : public ChunkSink, public PendingChunks {
+class Session final : public ChunkSink {
  public:
   /// Takes its lease before it reads the index (it refreshes the repository).
   Session(Repository& repository, SessionOptions options);
@@ -72,8 +57,6 @@ class Session final : public ChunkSink, public PendingChunks {
   PutResult put_chunk(ChunkKind kind, ByteView bytes);
   /// Stores the chunk even if an unreadable copy is known (ingest view with a full spool).
   PutResult put_again(ChunkKind kind, ByteView bytes);
-
-  std::optional<ChunkView> find_pending(ChunkKind kind, const ChunkId& id) override;
 
   /// Makes everything put so far durable and named by an index record. Called by itself every checkpoint interval. Writes nothing if nothing was added.
   void checkpoint();
@@ -90,6 +73,6 @@ class Session final : public ChunkSink, public PendingChunks {
 };
 
 /// Whether a new root says the same as the last snapshot's (nothing to commit unless that is a day old or the user forces it).
-bool same_root(const Entry& a, const Entry& b);
+bool same_root(const format::proto::Entry& a, const format::proto::Entry& b);
 
 }  // namespace vgerfs::repo
