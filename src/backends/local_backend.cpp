@@ -1,0 +1,364 @@
+#include "backends/local_backend.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <bitset>
+#include <cerrno>
+#include <condition_variable>
+#include <deque>
+#include <map>
+#include <mutex>
+#include <set>
+#include <utility>
+#include <vector>
+
+#include "backends/local_directory.h"
+#include "base/error.h"
+
+namespace vgerfs::backends {
+namespace {
+
+using format::ObjectName;
+using format::ObjectType;
+
+constexpr mode_t kDirectoryMode = 0700;
+
+/// What may refer to something comes after it.
+constexpr ObjectType kPublishOrder[] = {ObjectType::lock, ObjectType::pack,     ObjectType::index,
+                                        ObjectType::key,  ObjectType::snapshot, ObjectType::config};
+
+std::size_t first_byte(const ObjectName& name) {
+  return std::to_integer<std::size_t>(name.id.bytes()[0]);
+}
+
+/// Compares a file with bytes in memory.
+bool has_content(int fd, ByteView bytes, std::string_view what) {
+  struct stat status {};
+  if (::fstat(fd, &status) != 0) throw system_error(errno, fmt::format("looking up {}", what));
+  if (!S_ISREG(status.st_mode) || static_cast<std::uint64_t>(status.st_size) != bytes.size()) {
+    return false;
+  }
+  Bytes part(std::min<std::size_t>(bytes.size(), 256 * 1024));
+  for (std::size_t done = 0; done < bytes.size();) {
+    const std::size_t wanted = std::min(part.size(), bytes.size() - done);
+    const std::size_t got = read_at(fd, MutableBytes{part}.first(wanted), done, what);
+    if (got != wanted || std::memcmp(part.data(), bytes.data() + done, got) != 0) return false;
+    done += got;
+  }
+  return true;
+}
+
+/// Compares two files.
+bool have_same_content(int a, int b, std::uint64_t size, std::string_view what) {
+  Bytes part(static_cast<std::size_t>(std::min<std::uint64_t>(size, 256 * 1024)));
+  Bytes other(part.size());
+  struct stat status {};
+  if (::fstat(b, &status) != 0) throw system_error(errno, fmt::format("looking up {}", what));
+  if (!S_ISREG(status.st_mode) || static_cast<std::uint64_t>(status.st_size) != size) return false;
+  for (std::uint64_t done = 0; done < size;) {
+    const std::size_t got = read_at(a, part, done, what);
+    if (got == 0 || read_at(b, MutableBytes{other}.first(got), done, what) != got) return false;
+    if (std::memcmp(part.data(), other.data(), got) != 0) return false;
+    done += got;
+  }
+  return true;
+}
+
+class LocalBackend final : public Backend {
+ public:
+  LocalBackend(const std::string& path, LocalOptions options)
+      : directory_(path),
+        max_open_files_(options.max_open_files),
+        nameless_(options.temporary == Temporary::nameless) {}
+
+  void read(const ObjectName& name, std::uint64_t offset, MutableBytes out) override;
+  void write(const ObjectName& name, ByteView bytes) override;
+  void barrier() override;
+  std::optional<ObjectInfo> stat(const ObjectName& name) override;
+  void list(ObjectType type, const std::function<void(const ObjectInfo&)>& each) override {
+    directory_.list_objects(type, each);
+  }
+  void remove(const ObjectName& name) override;
+  Capabilities capabilities() const override {
+    return {.store_clock = true, .local_directory = true};
+  }
+  std::string location() const override { return directory_.path(); }
+
+ private:
+  using PendingPtr = std::shared_ptr<PendingFile>;
+  using Batch = std::vector<PendingPtr>;
+  using Directories = std::set<std::string>;
+
+  /// The right to sync, park, publish or drop pending files: one thread at a time. Not a lock that
+  /// is held across I/O but a queue: readers and writers pass it by.
+  class Turn {
+   public:
+    explicit Turn(LocalBackend& backend) : backend_(backend) {
+      std::unique_lock lock{backend_.mutex_};
+      backend_.turn_over_.wait(lock, [&] { return !backend_.turn_taken_; });
+      backend_.turn_taken_ = true;
+    }
+    ~Turn() {
+      {
+        const std::lock_guard lock{backend_.mutex_};
+        backend_.turn_taken_ = false;
+      }
+      backend_.turn_over_.notify_one();
+    }
+    Turn(const Turn&) = delete;
+    Turn& operator=(const Turn&) = delete;
+
+   private:
+    LocalBackend& backend_;
+  };
+
+  PendingPtr find_pending(const ObjectName& name) const;
+  bool is_written(const ObjectName& name, ByteView bytes);
+  PendingPtr create_pending(const ObjectName& name, ByteView bytes);
+  void make_pack_directory(const ObjectName& name);
+  void mark_directories(const ObjectName& name);
+  void make_room();
+  void make_durable(const PendingPtr& file);
+  void publish(const Batch& batch, ObjectType type);
+  /// Drops an own write that no barrier has made visible. True if the name belongs to another
+  /// object.
+  bool give_up(const ObjectName& name);
+  void lose(const PendingPtr& file, const Error& error);
+  Error conflict(const ObjectName& name) const;
+
+  const LocalDirectory directory_;
+  const std::size_t max_open_files_;
+  std::atomic<bool> nameless_;
+
+  mutable std::mutex mutex_;  // a leaf: guards all below; never held across I/O
+  std::condition_variable turn_over_;
+  bool turn_taken_ = false;
+  std::map<ObjectName, PendingPtr> pending_;
+  std::deque<std::weak_ptr<PendingFile>> open_files_;  // oldest first; expired ones count until met
+  std::map<ObjectName, Error> lost_;
+  std::map<ObjectType, Directories>
+      unsynced_;  // directories whose names a barrier must make durable
+  std::bitset<256>
+      synced_pack_directories_;  // whose name in data/ is durable, or will be by `unsynced_`
+};
+
+Error LocalBackend::conflict(const ObjectName& name) const {
+  return Error{ErrorCode::exists, directory_.full_path(name.path()) + " exists with other content"};
+}
+
+LocalBackend::PendingPtr LocalBackend::find_pending(const ObjectName& name) const {
+  const std::lock_guard lock{mutex_};
+  const auto found = pending_.find(name);
+  return found == pending_.end() ? nullptr : found->second;
+}
+
+void LocalBackend::read(const ObjectName& name, std::uint64_t offset, MutableBytes out) {
+  const std::string what = directory_.full_path(name.path());
+  std::shared_ptr<const Fd> pending;
+  if (const PendingPtr file = find_pending(name)) pending = file->open_for_reading();
+  Fd stored;
+  if (!pending) {
+    stored = directory_.open_object(name);
+    if (!stored) throw Error{ErrorCode::not_found, what + " does not exist"};
+  }
+  const std::size_t got = read_at(pending ? pending->get() : stored.get(), out, offset, what);
+  if (got < out.size()) {
+    throw Error{ErrorCode::corrupt, fmt::format("{} ends at byte {}; {} bytes were expected at {}",
+                                                what, offset + got, out.size(), offset)};
+  }
+}
+
+std::optional<ObjectInfo> LocalBackend::stat(const ObjectName& name) {
+  if (const PendingPtr file = find_pending(name)) return file->info();
+  return directory_.stat_object(name);
+}
+
+void LocalBackend::write(const ObjectName& name, ByteView bytes) {
+  make_room();
+  for (;;) {
+    if (is_written(name, bytes)) return;
+    const PendingPtr file = create_pending(name, bytes);
+    const std::lock_guard lock{mutex_};
+    if (pending_.try_emplace(name, file).second) {
+      open_files_.push_back(file);
+      lost_.erase(name);
+      return;
+    }
+    // Another thread wrote the same name meanwhile: compare with that.
+  }
+}
+
+bool LocalBackend::is_written(const ObjectName& name, ByteView bytes) {
+  const std::string what = directory_.full_path(name.path());
+  if (const PendingPtr file = find_pending(name)) {
+    if (const std::shared_ptr<const Fd> fd = file->open_for_reading()) {
+      if (!has_content(fd->get(), bytes, what)) throw conflict(name);
+      return true;
+    }
+  }
+  const Fd stored = directory_.open_object(name);
+  if (!stored) return false;
+  if (!has_content(stored.get(), bytes, what)) throw conflict(name);
+  // Its writer may be another process that has not come to its barrier, or a copy without one.
+  if (::fdatasync(stored.get()) != 0) throw directory_.failure(errno, "syncing", name.path());
+  mark_directories(name);
+  const std::lock_guard lock{mutex_};
+  lost_.erase(name);
+  return true;
+}
+
+LocalBackend::PendingPtr LocalBackend::create_pending(const ObjectName& name, ByteView bytes) {
+  if (name.type == ObjectType::pack) make_pack_directory(name);
+  if (nameless_.load(std::memory_order_relaxed)) {
+    try {
+      return std::make_shared<PendingFile>(directory_, name, bytes, Temporary::nameless);
+    } catch (const Error& error) {
+      if (error.code() != ErrorCode::unsupported) throw;
+      nameless_.store(false, std::memory_order_relaxed);
+    }
+  }
+  return std::make_shared<PendingFile>(directory_, name, bytes, Temporary::named);
+}
+
+void LocalBackend::make_pack_directory(const ObjectName& name) {
+  const std::string path = directory_of(name);
+  if (::mkdirat(directory_.root_fd(), path.c_str(), kDirectoryMode) == 0) {
+    const std::lock_guard lock{mutex_};
+    synced_pack_directories_[first_byte(name)] = false;
+  } else if (errno != EEXIST) {
+    const int error_number = errno;
+    directory_.check_present(ObjectType::pack);
+    throw directory_.failure(error_number, "creating", path);
+  }
+  mark_directories(name);
+}
+
+void LocalBackend::mark_directories(const ObjectName& name) {
+  const std::lock_guard lock{mutex_};
+  Directories& unsynced = unsynced_[name.type];
+  unsynced.insert(directory_of(name));
+  if (name.type != ObjectType::pack) return;
+  // Also when somebody else made data/ab: he may not have synced data/ yet.
+  auto synced = synced_pack_directories_[first_byte(name)];
+  if (!synced) unsynced.insert(std::string{format::directory_name(ObjectType::pack)});
+  synced = true;
+}
+
+void LocalBackend::make_room() {
+  const auto oldest_beyond_limit = [&]() -> PendingPtr {
+    const std::lock_guard lock{mutex_};
+    while (!open_files_.empty() && open_files_.front().expired()) open_files_.pop_front();
+    return open_files_.size() < max_open_files_ ? nullptr : open_files_.front().lock();
+  };
+  if (!oldest_beyond_limit()) return;
+  const Turn turn{*this};
+  while (const PendingPtr file = oldest_beyond_limit()) {
+    make_durable(file);
+    file->park();
+    const std::lock_guard lock{mutex_};
+    if (!open_files_.empty() && open_files_.front().lock() == file) open_files_.pop_front();
+  }
+}
+
+void LocalBackend::make_durable(const PendingPtr& file) {
+  try {
+    file->make_durable();
+  } catch (const Error& error) {
+    lose(file, error);
+    throw;
+  }
+}
+
+void LocalBackend::lose(const PendingPtr& file, const Error& error) {
+  const std::lock_guard lock{mutex_};
+  pending_.erase(file->info().name);
+  lost_.insert_or_assign(file->info().name, error);
+}
+
+void LocalBackend::barrier() {
+  const Turn turn{*this};
+  Batch batch;
+  {
+    const std::lock_guard lock{mutex_};
+    if (!lost_.empty()) throw lost_.begin()->second;
+    if (pending_.empty() && unsynced_.empty()) return;
+    for (const auto& [name, file] : pending_) batch.push_back(file);
+  }
+  directory_.check_present(ObjectType::config);
+  for (const PendingPtr& file : batch) make_durable(file);
+  for (const ObjectType type : kPublishOrder) publish(batch, type);
+}
+
+void LocalBackend::publish(const Batch& batch, ObjectType type) {
+  Batch published;
+  for (const PendingPtr& file : batch) {
+    const ObjectName& name = file->info().name;
+    if (name.type != type) continue;
+    if (!file->publish()) {
+      const std::string what = directory_.full_path(name.path());
+      const Fd stored = directory_.open_object(name);
+      const std::shared_ptr<const Fd> ours = file->open_for_reading();
+      if (!stored || !ours ||
+          !have_same_content(ours->get(), stored.get(), file->info().stored_bytes, what)) {
+        lose(file, conflict(name));
+        throw conflict(name);
+      }
+      if (::fdatasync(stored.get()) != 0) throw directory_.failure(errno, "syncing", name.path());
+    }
+    mark_directories(name);
+    published.push_back(file);
+  }
+  Directories unsynced;
+  {
+    const std::lock_guard lock{mutex_};
+    if (const auto found = unsynced_.find(type); found != unsynced_.end()) {
+      unsynced = std::move(found->second);
+      unsynced_.erase(found);
+    }
+  }
+  try {
+    for (const std::string& path : unsynced) directory_.sync(path);
+  } catch (const Error& error) {
+    for (const PendingPtr& file : published) lose(file, error);
+    const std::lock_guard lock{mutex_};
+    unsynced_[type].merge(unsynced);
+    throw;
+  }
+  const std::lock_guard lock{mutex_};
+  for (const PendingPtr& file : published) pending_.erase(file->info().name);
+}
+
+void LocalBackend::remove(const ObjectName& name) {
+  if (!give_up(name)) directory_.remove_object(name);
+}
+
+bool LocalBackend::give_up(const ObjectName& name) {
+  {
+    const std::lock_guard lock{mutex_};
+    if (!pending_.contains(name) && !lost_.contains(name)) return false;
+  }
+  const Turn turn{*this};
+  PendingPtr dropped;  // closed after the lock: that frees its blocks
+  const std::lock_guard lock{mutex_};
+  if (const auto found = pending_.find(name); found != pending_.end()) {
+    dropped = std::move(found->second);
+    pending_.erase(found);
+  }
+  const auto lost = lost_.find(name);
+  const bool taken = lost != lost_.end() && lost->second.code() == ErrorCode::exists;
+  if (lost != lost_.end()) lost_.erase(lost);
+  return taken;
+}
+
+}  // namespace
+
+std::unique_ptr<Backend> open_local_backend(const std::string& path, LocalOptions options) {
+  return std::make_unique<LocalBackend>(path, options);
+}
+
+}  // namespace vgerfs::backends
