@@ -20,14 +20,15 @@ using AeadNonce = std::array<std::byte, 12>;
 /// AES-256-GCM where the CPU has AES instructions, else ChaCha20-Poly1305.
 Cipher fastest_cipher() noexcept;
 
-/// Encrypts `plain` into `sealed` (same size; may be the same memory). The associated data is the concatenation of both
-/// parts. Thread-safe.
-AeadTag aead_seal(Cipher cipher, ByteView key, const AeadNonce& nonce, ByteView associated, ByteView associated2,
-                  ByteView plain, MutableBytes sealed);
+/// Encrypts `plain` into `sealed` (same size; may be the same memory). The associated data is the
+/// concatenation of both parts. Thread-safe.
+AeadTag aead_seal(Cipher cipher, ByteView key, const AeadNonce& nonce, ByteView associated,
+                  ByteView associated2, ByteView plain, MutableBytes sealed);
 
-/// Decrypts `sealed` into `plain` (same size; may be the same memory); false if the tag does not match, `plain` is then wiped.
-/// Thread-safe.
-[[nodiscard]] bool aead_open(Cipher cipher, ByteView key, const AeadNonce& nonce, ByteView associated,
-                             ByteView associated2, ByteView sealed, const AeadTag& tag, MutableBytes plain);
+/// Decrypts `sealed` into `plain` (same size; may be the same memory); false if the tag does not
+/// match, `plain` is then wiped. Thread-safe.
+[[nodiscard]] bool aead_open(Cipher cipher, ByteView key, const AeadNonce& nonce,
+                             ByteView associated, ByteView associated2, ByteView sealed,
+                             const AeadTag& tag, MutableBytes plain);
 
 }  // namespace vgerfs::crypto

@@ -15,8 +15,8 @@ using Mac = std::array<std::byte, 32>;
 /// One-shot HMAC-SHA-256. Thread-safe.
 Mac hmac_sha256(ByteView key, ByteView message);
 
-/// HMAC-SHA-256 under one key, the key schedule done once. `message` parts are concatenated. Thread-safe: contexts are
-/// per thread.
+/// HMAC-SHA-256 under one key; each thread does the key schedule once, as long as it uses one key
+/// at a time. The parts of the message are concatenated. Thread-safe: contexts are per thread.
 class HmacKey {
  public:
   explicit HmacKey(ByteView key);
@@ -24,16 +24,17 @@ class HmacKey {
   HmacKey(HmacKey&&) noexcept;
   HmacKey& operator=(HmacKey&&) noexcept;
 
-  Mac operator()(ByteView first, ByteView second = {}, ByteView third = {}, ByteView fourth = {}) const;
+  Mac operator()(ByteView first, ByteView second = {}, ByteView third = {},
+                 ByteView fourth = {}) const;
 
  private:
   struct State;
   std::unique_ptr<State> state_;
 };
 
-/// HKDF extract and expand to two 32-byte outputs, T1 and T2.
+/// HKDF extract and expand to 64 bytes, in their halves T1 and T2.
 struct HkdfPair {
-  Secret first;
+  TransientKey first;
   Mac second;
 };
 HkdfPair hkdf_pair(ByteView input_key, ByteView salt, ByteView info);

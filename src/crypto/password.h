@@ -14,7 +14,9 @@ struct PasswordCost {
   std::uint32_t passes = 3;
 };
 
-/// Argon2id v1.3 with one lane, 32 bytes out. Throws Error{no_space} when memory is not to be had. The caller checks limits.
-Secret derive_from_password(const Secret& password, const std::array<std::byte, 16>& salt, PasswordCost cost);
+/// Argon2id v1.3 with one lane, 32 bytes out. Throws Error{no_space} when memory is not to be had.
+/// The caller checks limits.
+Secret derive_from_password(const Secret& password, const std::array<std::byte, 16>& salt,
+                            PasswordCost cost);
 
 }  // namespace vgerfs::crypto

@@ -26,7 +26,8 @@ PublicKey box_public_key(const Secret& secret_key);
 /// crypto_box_seal of 32 bytes. (libsodium draws the ephemeral key itself.)
 SealedDataKey seal_data_key(const Secret& data_key, const PublicKey& recipient);
 /// nullopt if it was not sealed for this pair.
-std::optional<Secret> open_data_key(const SealedDataKey& sealed, const PublicKey& recipient, const Secret& secret_key);
+std::optional<Secret> open_data_key(const SealedDataKey& sealed, const PublicKey& recipient,
+                                    const Secret& secret_key);
 
 /// An Ed25519 key made from a 32-byte seed. Thread-safe.
 class SigningKey {
@@ -40,6 +41,7 @@ class SigningKey {
   Secret secret_;  // 64 bytes
 };
 
-[[nodiscard]] bool verify(const PublicKey& key, ByteView message, const Signature& signature) noexcept;
+[[nodiscard]] bool verify(const PublicKey& key, ByteView message,
+                          const Signature& signature) noexcept;
 
 }  // namespace vgerfs::crypto

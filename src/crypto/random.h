@@ -1,4 +1,5 @@
-// Random bytes, behind an interface so that a test can fix them and show that no key ever meets two contents.
+// Random bytes, behind an interface so that a test can fix them and show that no key ever meets two
+// contents.
 #pragma once
 
 #include <array>

@@ -1,17 +1,15 @@
-// Secrets in locked memory that is wiped when it goes. Move-only, not printable, not comparable by accident.
+// Secrets that are wiped when they go. Move-only, not printable, not comparable by accident.
 #pragma once
 
+#include <array>
 #include <cstddef>
-#include <memory>
-#include <span>
-#include <string_view>
 
 #include "base/bytes.h"
 
 namespace vgerfs::crypto {
 
-/// A byte string of run-time length in sodium_malloc memory (locked, guarded, wiped). Move-only. Reading is safe from many
-/// threads.
+/// A byte string of run-time length in sodium_malloc memory (locked, guarded, wiped). Move-only.
+/// Reading is safe from many threads.
 class Secret {
  public:
   Secret() = default;
@@ -34,6 +32,24 @@ class Secret {
  private:
   std::byte* data_ = nullptr;
   std::size_t size_ = 0;
+};
+
+/// A 32-byte key for the length of one operation: wiped when it goes, but on the stack. The locked
+/// memory of a Secret costs several system calls, too many for one key per block. Move-only.
+class TransientKey {
+ public:
+  TransientKey() = default;
+  TransientKey(TransientKey&& other) noexcept;
+  TransientKey& operator=(TransientKey&& other) noexcept;
+  TransientKey(const TransientKey&) = delete;
+  TransientKey& operator=(const TransientKey&) = delete;
+  ~TransientKey();
+
+  ByteView view() const noexcept { return bytes_; }
+  MutableBytes mutable_view() noexcept { return bytes_; }
+
+ private:
+  std::array<std::byte, 32> bytes_{};
 };
 
 /// Overwrites memory in a way that the compiler does not remove.
