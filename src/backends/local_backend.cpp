@@ -128,6 +128,7 @@ class LocalBackend final : public Backend {
   /// Drops an own write that no barrier has made visible. True if the name belongs to another
   /// object.
   bool give_up(const ObjectName& name);
+  bool is_same(const PendingFile& file, int stored) const;
   void lose(const PendingPtr& file, const Error& error);
   Error conflict(const ObjectName& name) const;
 
@@ -274,6 +275,12 @@ void LocalBackend::make_durable(const PendingPtr& file) {
   }
 }
 
+bool LocalBackend::is_same(const PendingFile& file, int stored) const {
+  const std::shared_ptr<const Fd> fd = file.open_for_reading();
+  return fd && have_same_content(fd->get(), stored, file.info().stored_bytes,
+                                 directory_.full_path(file.info().name.path()));
+}
+
 void LocalBackend::lose(const PendingPtr& file, const Error& error) {
   const std::lock_guard lock{mutex_};
   pending_.erase(file->info().name);
@@ -300,11 +307,8 @@ void LocalBackend::publish(const Batch& batch, ObjectType type) {
     const ObjectName& name = file->info().name;
     if (name.type != type) continue;
     if (!file->publish()) {
-      const std::string what = directory_.full_path(name.path());
       const Fd stored = directory_.open_object(name);
-      const std::shared_ptr<const Fd> ours = file->open_for_reading();
-      if (!stored || !ours ||
-          !have_same_content(ours->get(), stored.get(), file->info().stored_bytes, what)) {
+      if (!stored || !is_same(*file, stored.get())) {
         lose(file, conflict(name));
         throw conflict(name);
       }
@@ -343,16 +347,17 @@ bool LocalBackend::give_up(const ObjectName& name) {
     if (!pending_.contains(name) && !lost_.contains(name)) return false;
   }
   const Turn turn{*this};
-  PendingPtr dropped;  // closed after the lock: that frees its blocks
-  const std::lock_guard lock{mutex_};
-  if (const auto found = pending_.find(name); found != pending_.end()) {
-    dropped = std::move(found->second);
-    pending_.erase(found);
+  PendingPtr dropped;
+  {
+    const std::lock_guard lock{mutex_};
+    if (const auto lost = lost_.extract(name)) {
+      if (lost.mapped().code() == ErrorCode::exists) return true;
+    }
+    if (const auto own = pending_.extract(name)) dropped = own.mapped();
   }
-  const auto lost = lost_.find(name);
-  const bool taken = lost != lost_.end() && lost->second.code() == ErrorCode::exists;
-  if (lost != lost_.end()) lost_.erase(lost);
-  return taken;
+  if (!dropped) return false;
+  const Fd stored = directory_.open_object(name);
+  return stored && !is_same(*dropped, stored.get());
 }
 
 }  // namespace

@@ -18,9 +18,7 @@ namespace {
 using format::ObjectName;
 using format::ObjectType;
 
-bool is_absence(int error_number) {
-  return error_number == ENOENT || error_number == ENOTDIR;
-}
+bool is_absence(int error_number) { return error_number == ENOENT || error_number == ENOTDIR; }
 
 std::size_t slot_of(ObjectType type) {
   std::size_t slot = 0;

@@ -1,6 +1,7 @@
 #include "backends/pending_file.h"
 
 #include <fcntl.h>
+#include <stdio.h>  // NOLINT(modernize-deprecated-headers): renameat2 is declared here only
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -8,8 +9,6 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-
-#include <stdio.h>  // NOLINT(modernize-deprecated-headers): renameat2 is declared here only
 
 #include "base/error.h"
 
@@ -28,9 +27,7 @@ std::string random_suffix() {
   return to_hex(random);
 }
 
-std::string descriptor_path(int fd) {
-  return fmt::format("/proc/self/fd/{}", fd);
-}
+std::string descriptor_path(int fd) { return fmt::format("/proc/self/fd/{}", fd); }
 
 }  // namespace
 
