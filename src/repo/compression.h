@@ -1,4 +1,4 @@
-// zstd frames, bounded on the way back.
+// zstd frames (RFC 8878), bounded on the way back.
 #pragma once
 
 #include <cstddef>
@@ -17,8 +17,8 @@ class Compressor {
   Compressor(const Compressor&) = delete;
   Compressor& operator=(const Compressor&) = delete;
 
-  /// One frame of `plain` in `out`; its length, or 0 if it would not fit (give `out` less than the plaintext's size to say
-  /// "only if it pays").
+  /// One frame of `plain` in `out` (not overlapping); its length, or 0 if it would not fit. Give
+  /// `out` less than the plaintext's size to say "only if it pays".
   std::size_t compress(ByteView plain, MutableBytes out);
 
   /// Largest frame for an input of this size.
@@ -29,8 +29,12 @@ class Compressor {
   std::unique_ptr<State> state_;
 };
 
-/// Decompresses the frame at the beginning of `frame` into exactly `plain`; what follows it must be zero padding. Throws corrupt otherwise.
-/// Thread-safe (contexts are per thread).
+/// Decompresses the frame at the beginning of `frame` into exactly `plain` (not overlapping); what
+/// follows it must be zero padding. Throws corrupt otherwise. Memory use does not depend on what
+/// the frame says. Thread-safe (contexts are per thread).
 void decompress(ByteView frame, MutableBytes plain);
+
+/// Whether all bytes are zero: padding.
+[[nodiscard]] bool is_zero(ByteView bytes) noexcept;
 
 }  // namespace vgerfs::repo
