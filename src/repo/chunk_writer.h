@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <exception>
 #include <memory>
 #include <optional>
 #include <unordered_set>
@@ -40,7 +41,8 @@ struct ChunkWriterOptions {
   DedupPolicy dedup = DedupPolicy::trusted;
 };
 
-/// Thread-safe. After a failure of any stage every call throws that failure.
+/// Thread-safe. When the store refuses a pack (full, away), `put` throws that failure until a `flush` succeeded: the pack waits in memory and
+/// nothing put before is lost. A failure inside the pipeline is final.
 class ChunkWriter final : public PendingChunks {
  public:
   /// All references must outlive the writer.
@@ -59,6 +61,8 @@ class ChunkWriter final : public PendingChunks {
   /// Hands everything put before the call to the store (not yet durable: that is the backend's barrier) and returns the packs finished since
   /// the last `settle`.
   std::vector<PackDescription> flush();
+  /// Every later call throws `reason`: what was handed to the store is lost.
+  void abandon(std::exception_ptr reason);
   /// These packs are in the index now: their chunks are no longer pending.
   void settle(const std::vector<PackDescription>& packs);
 

@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "backends/backend.h"
@@ -21,7 +22,7 @@
 #include "repo/key_slot.h"
 #include "repo/keyring.h"
 #include "repo/seen_state.h"
-#include "repo/snapshot.h"
+#include "repo/snapshot_list.h"
 
 namespace vgerfs::repo {
 
@@ -51,26 +52,6 @@ struct OpenOptions {
   std::size_t block_cache_bytes = std::size_t{64} << 20;
   const Clock* clock = &system_clock();
   crypto::Random* random = &crypto::system_random();
-};
-
-/// A snapshot as listed. `line_time` orders a line: the earlier of manifest and store time.
-struct ListedSnapshot {
-  std::shared_ptr<const Snapshot> snapshot;
-  std::optional<Timestamp> stored_at;
-  Timestamp line_time;
-  std::string time_name;  // unique in its line: "2026-11-20T23.10.05Z", "….2"
-};
-
-/// A snapshot object that could not be opened: shown, never silently left out.
-struct UnreadableSnapshot {
-  SnapshotId id;
-  std::string reason;
-};
-
-struct SnapshotList {
-  std::vector<ListedSnapshot> snapshots;  // by (host, source, line_time, id); not removed
-  std::vector<UnreadableSnapshot> unreadable;
-  std::vector<SnapshotId> ids;            // every object listed, removed ones too; sorted
 };
 
 /// Thread-safe.
@@ -108,13 +89,25 @@ class Repository {
   /// Snapshots as of the last refresh. With an ingest key `snapshots` is empty and `ids` is not.
   std::shared_ptr<const SnapshotList> snapshots();
 
+  /// Adds a snapshot that this process has just made durable to the list and returns it as listed (with an ingest key: only returns it).
+  ListedSnapshot adopt_snapshot(Snapshot snapshot);
+
   /// Writes a record and makes it durable; applies it to the cache. For removals.
   RecordId publish_record(IndexRecord record);
 
  private:
-  Repository() = default;
   struct Listing;
+  Repository() = default;
+  void open_with(const Credential& credential);
+  void open_client_files();
+  Listing list_store();
+  /// Throws rollback when the store shows less than was seen; forgets what is missing when the user accepts that.
   void check_rollback(const Listing& listing);
+  void apply_new_records(const Listing& listing);
+  void read_snapshots(const Listing& listing);
+  /// Objects that signed objects claim to have known, but that are not there.
+  void check_claims(const Listing& listing);
+  void warn(std::string text);
 
   std::shared_ptr<backends::Backend> backend_;
   OpenOptions options_;
@@ -125,17 +118,12 @@ class Repository {
   std::unique_ptr<SeenState> seen_;
   std::unique_ptr<ChunkReader> reader_;
   std::mutex refresh_mutex_;  // one refresh at a time; held across I/O by design, see docs/LOCKING.md
-  mutable std::mutex mutex_;  // guards the two below
+  // Both guarded by refresh_mutex_.
+  std::unordered_map<SnapshotId, std::shared_ptr<const Snapshot>> opened_;
+  std::unique_ptr<Listing> last_listing_;
+  mutable std::mutex mutex_;                                                // leaf; guards the two below
   std::shared_ptr<const SnapshotList> snapshots_;
   std::vector<std::string> warnings_;
 };
-
-/// Resolves SNAPSHOT[:PATH]: id prefix | latest | latest:[HOST/]SOURCE | time name. Throws usage with a hint when it is
-/// ambiguous, not_found.
-struct SnapshotPath {
-  ListedSnapshot snapshot;
-  std::string path;  // without leading slash; empty: the root
-};
-SnapshotPath resolve_snapshot(const SnapshotList& list, std::string_view text, std::string_view this_host);
 
 }  // namespace vgerfs::repo

@@ -1,0 +1,47 @@
+// Keeps a session's lease in the store while it lives: writes it, refreshes it, removes it.
+#pragma once
+
+#include <condition_variable>
+#include <mutex>
+#include <optional>
+#include <thread>
+
+#include "backends/backend.h"
+#include "base/clock.h"
+#include "repo/lease.h"
+
+namespace vgerfs::repo {
+
+/// Makes the lease durable in the constructor (throws when that fails) and removes it in the destructor. Thread-safe.
+class LeaseKeeper {
+ public:
+  /// References must outlive the keeper. `lease` has everything but times and sequence.
+  LeaseKeeper(backends::Backend& backend, const Keyring& keyring, crypto::Cipher cipher, crypto::Random& random,
+              const Clock& clock, Lease lease);
+  ~LeaseKeeper();
+  LeaseKeeper(const LeaseKeeper&) = delete;
+  LeaseKeeper& operator=(const LeaseKeeper&) = delete;
+
+  /// False once a refresh came too late: others may have taken the lease for dead.
+  bool held() const;
+
+ private:
+  void publish();
+  void refresh_loop(const std::stop_token& stop);
+
+  backends::Backend& backend_;
+  const Keyring& keyring_;
+  const crypto::Cipher cipher_;
+  crypto::Random& random_;
+  const Clock& clock_;
+
+  mutable std::mutex mutex_;  // leaf; guards lapsed_ and last_refresh_ns_; the thread alone uses the rest
+  std::condition_variable_any changed_;
+  bool lapsed_ = false;
+  std::int64_t last_refresh_ns_ = 0;
+  Lease lease_;
+  std::optional<format::ObjectName> current_;
+  std::jthread thread_;
+};
+
+}  // namespace vgerfs::repo

@@ -1,0 +1,350 @@
+#include "repo/repository.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <set>
+#include <utility>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "repo/limits.h"
+
+namespace vgerfs::repo {
+namespace {
+
+using backends::Backend;
+using format::ObjectType;
+
+template <class Id, class Container>
+bool contains_sorted(const Container& sorted, const Id& id) {
+  return std::binary_search(sorted.begin(), sorted.end(), id);
+}
+
+constexpr const char* kRollbackHint =
+    "somebody may have put an old copy of the repository in its place; compare `vgerfs-admin info` on another client. "
+    "If you restored the store from a copy yourself, run the command once with --accept-rollback";
+
+}  // namespace
+
+/// What the store shows at one moment, sorted.
+struct Repository::Listing {
+  std::vector<RecordId> records;
+  std::vector<SnapshotId> snapshots;
+  std::unordered_map<SnapshotId, std::optional<Timestamp>> stored_at;
+  std::unordered_map<RecordId, std::uint64_t> record_bytes;
+};
+
+void Repository::init(Backend& backend, const Credential& credential, const InitOptions& options,
+                      crypto::Random& random, const Clock& clock) {
+  if (backend.stat(format::config_name())) {
+    throw Error{ErrorCode::exists, "there is a repository already at " + backend.location()};
+  }
+  const std::int64_t now_s = clock.now().s;
+  const auto keyring = Keyring::generate(random, options.label, now_s);
+  Config config;
+  config.repository = keyring->repository();
+  config.root_public_key = keyring->root_public_key();
+  config.created_s = now_s;
+  config.chunker = options.chunker;
+  config.cipher = options.cipher;
+  const crypto::Cipher cipher = options.cipher.value_or(crypto::fastest_cipher());
+  backends::write_object(backend, ObjectType::key,
+                         make_slot(keyring->bundle(), credential, options.cost, keyring->envelope_keys(), cipher,
+                                   now_s, random));
+  // The config makes it a repository: it comes when a slot is there that opens it.
+  backend.barrier();
+  backend.write(format::config_name(), encode_config(config, keyring->root()));
+  backend.barrier();
+}
+
+std::unique_ptr<Repository> Repository::open(std::shared_ptr<Backend> backend, const Credential& credential,
+                                             OpenOptions options) {
+  std::unique_ptr<Repository> repository{new Repository};
+  repository->backend_ = std::move(backend);
+  repository->options_ = std::move(options);
+  repository->snapshots_ = std::make_shared<SnapshotList>();
+  repository->open_with(credential);
+  repository->open_client_files();
+  repository->refresh();
+  return repository;
+}
+
+Repository::~Repository() = default;
+
+void Repository::open_with(const Credential& credential) {
+  if (!backend_->stat(format::config_name())) {
+    throw Error{ErrorCode::no_repository, "there is no repository at " + backend_->location(),
+                "`vgerfs-admin init` makes one"};
+  }
+  const Bytes stored = backends::read_object(*backend_, format::config_name(), kMaxConfigBytes);
+  config_ = parse_config(stored);
+  std::size_t damaged = 0;
+  std::optional<Error> newer;
+  backend_->list(ObjectType::key, [&](const backends::ObjectInfo& info) {
+    if (keyring_) return;
+    try {
+      keyring_ = open_slot(backends::read_object(*backend_, info.name, kMaxSlotBytes), credential, config_.repository);
+      slot_ = SlotId{info.name.id.bytes()};
+    } catch (const Error& error) {
+      if (error.code() == ErrorCode::unsupported) {
+        newer = error;
+      } else if (error.code() == ErrorCode::corrupt) {
+        ++damaged;
+        warn(fmt::format("{}: {}", info.name.path(), error.what()));
+      } else {
+        throw;
+      }
+    }
+  });
+  if (!keyring_) {
+    if (newer) throw Error{*newer};
+    throw Error{ErrorCode::wrong_key, "no key slot opens with this passphrase or key file",
+                damaged != 0 ? fmt::format("{} key slots are damaged: restore keys/ from a copy of the repository", damaged)
+                             : "check that it is the credential of this repository: " + backend_->location()};
+  }
+  if (keyring_->root_public_key() != config_.root_public_key || !verify_config(stored, keyring_->root_public_key())) {
+    throw Error{ErrorCode::corrupt, "the repository's config is not signed by its root key",
+                "somebody changed it: restore `config` from a copy of the repository"};
+  }
+  if (options_.expected && config_.cipher != options_.expected) {
+    throw Error{ErrorCode::denied, "the repository's config names another cipher than encryption.mode asks for",
+                "set encryption.mode to what `vgerfs-admin info` shows, or `auto`"};
+  }
+}
+
+crypto::Cipher Repository::cipher() const noexcept { return config_.cipher.value_or(crypto::fastest_cipher()); }
+
+std::string Repository::state_directory() const {
+  std::string path = options_.directories.state + "/" + config_.repository.hex();
+  make_directories(path, 0700);
+  return path;
+}
+
+std::string Repository::cache_directory() const {
+  std::string path = options_.directories.cache + "/" + config_.repository.hex();
+  make_directories(path, 0700);
+  return path;
+}
+
+std::string Repository::source_directory(std::string_view host, std::string_view source) const {
+  VGERFS_CHECK(is_valid_name(host) && is_valid_name(source));
+  std::string path = fmt::format("{}/sources/{}/{}", state_directory(), host, source);
+  make_directories(path, 0700);
+  return path;
+}
+
+void Repository::open_client_files() {
+  seen_ = SeenState::open(state_directory(), config_.repository);
+  index_ = IndexCache::open(cache_directory(), config_.repository);
+  const Listing listing = list_store();
+  const auto cached = index_->records();
+  const bool ahead = std::any_of(cached.begin(), cached.end(), [&](const RecordId& id) {
+    return !contains_sorted(listing.records, id) && !backend_->stat(format::record_name(id));
+  });
+  if (ahead) {
+    // The cache names packs that the store may not have: nothing may be deduplicated against them.
+    if (!options_.accept_rollback) {
+      throw Error{ErrorCode::rollback, "the store has lost index records that this client has read", kRollbackHint};
+    }
+    index_.reset();
+    std::filesystem::remove_all(cache_directory());
+    index_ = IndexCache::open(cache_directory(), config_.repository);
+  }
+  reader_ = std::make_unique<ChunkReader>(*backend_, *index_, *keyring_, options_.block_cache_bytes);
+  reader_->set_refresh([this] { refresh(); });
+}
+
+Repository::Listing Repository::list_store() {
+  Listing listing;
+  // Snapshots first: a snapshot that is listed has its records in the store already.
+  backend_->list(ObjectType::snapshot, [&](const backends::ObjectInfo& info) {
+    const SnapshotId id{info.name.id.bytes()};
+    listing.snapshots.push_back(id);
+    listing.stored_at.emplace(id, info.stored_at);
+  });
+  backend_->list(ObjectType::index, [&](const backends::ObjectInfo& info) {
+    const RecordId id{info.name.id.bytes()};
+    listing.records.push_back(id);
+    listing.record_bytes.emplace(id, info.stored_bytes);
+  });
+  std::sort(listing.records.begin(), listing.records.end());
+  std::sort(listing.snapshots.begin(), listing.snapshots.end());
+  return listing;
+}
+
+void Repository::check_rollback(const Listing& listing) {
+  SeenState::Missing missing = seen_->missing(listing.records, listing.snapshots);
+  // Listings may lag: ask by name before crying wolf.
+  std::erase_if(missing.records, [&](const RecordId& id) { return backend_->stat(format::record_name(id)).has_value(); });
+  const std::vector<SnapshotId> removed = index_->removed_snapshots();
+  std::erase_if(missing.snapshots, [&](const SnapshotId& id) {
+    return std::find(removed.begin(), removed.end(), id) != removed.end() ||
+           backend_->stat(format::snapshot_name(id)).has_value();
+  });
+  if (missing.records.empty() && missing.snapshots.empty()) return;
+  if (!options_.accept_rollback) {
+    const std::string first = missing.records.empty() ? format::snapshot_name(missing.snapshots.front()).path()
+                                                      : format::record_name(missing.records.front()).path();
+    throw Error{ErrorCode::rollback,
+                fmt::format("the repository was rolled back: {} index records and {} snapshots that this client has seen "
+                            "are gone, for instance {}",
+                            missing.records.size(), missing.snapshots.size(), first),
+                kRollbackHint};
+  }
+  seen_->forget(missing);
+}
+
+void Repository::apply_new_records(const Listing& listing) {
+  for (const RecordId& id : listing.records) {
+    if (index_->has_record(id)) continue;
+    const format::ObjectName name = format::record_name(id);
+    try {
+      const Bytes stored = backends::read_object(*backend_, name, kMaxRecordBytes);
+      const IndexRecord record = open_record(stored, *keyring_);
+      if (record.ignored_claims) {
+        warn(fmt::format("{} makes claims that its author ({}) may not make; they are ignored", name.path(),
+                         record.author.label));
+      }
+      index_->apply(id, record, stored.size());
+    } catch (Error& error) {
+      error.add_context("reading " + name.path());
+      // A record that cannot be read is a hole in the index; its packs may hold what snapshots need. It is named, the
+      // rest goes on, and whatever needs it fails by itself.
+      if (error.code() != ErrorCode::corrupt) throw;
+      warn(error.what());
+    }
+  }
+}
+
+void Repository::read_snapshots(const Listing& listing) {
+  auto list = std::make_shared<SnapshotList>();
+  list->ids = listing.snapshots;
+  if (can_read()) {
+    const std::vector<SnapshotId> removals = index_->removed_snapshots();
+    const std::set<SnapshotId> removed{removals.begin(), removals.end()};
+    for (const SnapshotId& id : listing.snapshots) {
+      if (removed.contains(id)) continue;
+      auto& opened = opened_[id];
+      if (!opened) {
+        const format::ObjectName name = format::snapshot_name(id);
+        try {
+          opened = std::make_shared<Snapshot>(
+              open_snapshot(id, backends::read_object(*backend_, name, kMaxSnapshotBytes), *keyring_));
+        } catch (const Error& error) {
+          if (error.code() == ErrorCode::unavailable || error.code() == ErrorCode::interrupted) throw;
+          opened_.erase(id);
+          list->unreadable.push_back({id, error.what()});
+          warn(fmt::format("{}: {}", name.path(), error.what()));
+          continue;
+        }
+      }
+      list->snapshots.push_back(listed(opened, listing.stored_at.at(id)));
+    }
+  }
+  arrange(*list);
+  const std::lock_guard lock{mutex_};
+  snapshots_ = std::move(list);
+}
+
+void Repository::check_claims(const Listing& listing) {
+  const std::vector<SnapshotId> removals = index_->removed_snapshots();
+  const std::set<SnapshotId> removed{removals.begin(), removals.end()};
+  const auto absent_record = [&](const RecordId& id) {
+    return !contains_sorted(listing.records, id) && !backend_->stat(format::record_name(id));
+  };
+  const auto absent_snapshot = [&](const SnapshotId& id) {
+    return !contains_sorted(listing.snapshots, id) && !removed.contains(id) && !backend_->stat(format::snapshot_name(id));
+  };
+  const auto report = [&](const std::string& object, bool by_full_author) {
+    if (by_full_author && !options_.accept_rollback) {
+      throw Error{ErrorCode::rollback, "the store lacks an object that a trusted author has seen: " + object,
+                  kRollbackHint};
+    }
+    warn(fmt::format("the store lacks {}, which {} author claims to have seen", object,
+                     by_full_author ? "a trusted" : "an ingest"));
+  };
+  for (const IndexCache::Claim& claim : index_->claims()) {
+    if (claim.snapshot) {
+      const SnapshotId id{claim.id.bytes()};
+      if (absent_snapshot(id)) report(format::snapshot_name(id).path(), claim.by_full_author);
+    } else {
+      const RecordId id{claim.id.bytes()};
+      if (absent_record(id)) report(format::record_name(id).path(), claim.by_full_author);
+    }
+  }
+  for (const auto& [id, snapshot] : opened_) {
+    for (const RecordId& record : snapshot->after_records) {
+      if (absent_record(record)) report(format::record_name(record).path(), snapshot->author.role == Role::full);
+    }
+  }
+}
+
+void Repository::refresh() {
+  const std::lock_guard refresh_lock{refresh_mutex_};
+  Listing listing = list_store();
+  if (last_listing_ && listing.records == last_listing_->records && listing.snapshots == last_listing_->snapshots) return;
+  {
+    const std::lock_guard lock{mutex_};
+    warnings_.clear();
+  }
+  check_rollback(listing);
+  apply_new_records(listing);
+  read_snapshots(listing);
+  check_claims(listing);
+  seen_->add(listing.records, listing.snapshots);
+  last_listing_ = std::make_unique<Listing>(std::move(listing));
+}
+
+void Repository::warn(std::string text) {
+  log::debug("{}", text);
+  const std::lock_guard lock{mutex_};
+  warnings_.push_back(std::move(text));
+}
+
+std::vector<std::string> Repository::warnings() const {
+  const std::lock_guard lock{mutex_};
+  return warnings_;
+}
+
+std::shared_ptr<const SnapshotList> Repository::snapshots() {
+  const std::lock_guard lock{mutex_};
+  return snapshots_;
+}
+
+ListedSnapshot Repository::adopt_snapshot(Snapshot snapshot) {
+  const std::lock_guard refresh_lock{refresh_mutex_};
+  const SnapshotId id = snapshot.id;
+  auto shared = std::make_shared<const Snapshot>(std::move(snapshot));
+  const auto info = backend_->stat(format::snapshot_name(id));
+  ListedSnapshot result = listed(shared, info ? info->stored_at : std::nullopt);
+  auto list = std::make_shared<SnapshotList>(*snapshots());
+  if (!std::binary_search(list->ids.begin(), list->ids.end(), id)) list->ids.push_back(id);
+  if (can_read()) {
+    opened_[id] = shared;
+    list->snapshots.push_back(result);
+  }
+  arrange(*list);
+  for (const ListedSnapshot& each : list->snapshots) {
+    if (each.snapshot->id == id) result = each;
+  }
+  const std::lock_guard lock{mutex_};
+  snapshots_ = std::move(list);
+  return result;
+}
+
+RecordId Repository::publish_record(IndexRecord record) {
+  record.time = options_.clock->now();
+  record.session = crypto::random_array<16>(*options_.random);
+  record.after_records = index_->record_heads();
+  record.after_snapshots = index_->snapshot_heads(snapshots()->ids);
+  const Bytes stored = seal_record(record, *keyring_, cipher(), *options_.random);
+  const auto name = backends::write_object(*backend_, ObjectType::index, stored);
+  backend_->barrier();
+  const RecordId id{name.id.bytes()};
+  record.author = keyring_->certificate();
+  seen_->add({id}, {});
+  index_->apply(id, record, stored.size());
+  return id;
+}
+
+}  // namespace vgerfs::repo

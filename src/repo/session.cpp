@@ -1,0 +1,265 @@
+#include "repo/session.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <condition_variable>
+#include <iterator>
+#include <mutex>
+#include <thread>
+#include <utility>
+
+#include "base/log.h"
+#include "base/thread.h"
+#include "repo/lease_keeper.h"
+#include "repo/limits.h"
+
+namespace vgerfs::repo {
+namespace {
+
+constexpr std::uint32_t kLeaseTtl_s = 3600;
+constexpr const char* kProgram = "vgerfs " VGERFS_VERSION;
+
+std::string lock_holder(int fd) {
+  std::byte text[32];
+  const std::size_t count = read_at(fd, text, 0, "lock");
+  std::string pid{text_of(ByteView{text}.first(count))};
+  while (!pid.empty() && (pid.back() == '\n' || pid.back() == '\0')) pid.pop_back();
+  return pid.empty() ? "unknown" : pid;
+}
+
+}  // namespace
+
+SourceLock SourceLock::acquire(const std::string& source_directory, std::int64_t wait_ms) {
+  SourceLock lock;
+  lock.fd_ = open_file(source_directory + "/lock", O_RDWR | O_CREAT, 0600);
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(wait_ms);
+  while (::flock(lock.fd_.get(), LOCK_EX | LOCK_NB) != 0) {
+    if (errno != EWOULDBLOCK && errno != EINTR) throw system_error(errno, "locking " + source_directory + "/lock");
+    if (std::chrono::steady_clock::now() >= deadline) {
+      throw Error{ErrorCode::busy,
+                  fmt::format("another session on this source is running (process {})", lock_holder(lock.fd_.get())),
+                  "wait until it has committed, or stop it"};
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  }
+  const std::string pid = std::to_string(::getpid()) + "\n";
+  if (::ftruncate(lock.fd_.get(), 0) != 0) throw system_error(errno, "writing " + source_directory + "/lock");
+  write_all_at(lock.fd_.get(), bytes_of(pid), 0, source_directory + "/lock");
+  return lock;
+}
+
+struct Session::Impl {
+  Impl(Repository& repository_in, const SessionOptions& options_in);
+  ~Impl();
+
+  void checkpoint();
+  ListedSnapshot commit(const SnapshotDraft& draft);
+  void checkpoint_loop(const std::stop_token& stop);
+  void publish_packs();
+  /// Packs of a failed barrier, which no record names: the store need not account for them any more.
+  void forget(const std::vector<PackDescription>& packs);
+
+  Repository& repository;
+  const SessionOptions& options;
+  const SessionId id;
+  const std::shared_ptr<const DataKey> data_key;
+  LeaseKeeper lease;
+  std::optional<ChunkWriter> writer;
+
+  std::mutex publish_mutex;  // one checkpoint or commit at a time; held across I/O by design, see docs/LOCKING.md
+  std::vector<RecordId> records;             // of this session; guarded by publish_mutex, as the next
+  std::vector<PackDescription> unpublished;  // durable packs whose record is still to be written
+  std::mutex timer_mutex;
+  std::condition_variable_any timer;
+  std::jthread thread;
+};
+
+Session::Impl::Impl(Repository& repository_in, const SessionOptions& options_in)
+    : repository(repository_in),
+      options(options_in),
+      id(crypto::random_array<16>(*repository_in.options().random)),
+      data_key(repository_in.keyring().make_data_key(*repository_in.options().random)),
+      lease(repository.backend(), repository.keyring(), repository.cipher(), *repository.options().random,
+            *repository.options().clock,
+            Lease{.author = {},
+                  .kind = LeaseKind::shared,
+                  .session = id,
+                  .host = options_in.host,
+                  .program = kProgram,
+                  .pid = static_cast<std::uint64_t>(::getpid()),
+                  .created_s = 0,
+                  .refreshed_s = 0,
+                  .ttl_s = kLeaseTtl_s,
+                  .sequence = 0,
+                  .condemnations = {}}) {
+  // The lease comes first: what maintenance condemns from now on stays while it holds.
+  repository.refresh();
+  repository.keyring().remember(data_key);
+  writer.emplace(repository.backend(), repository.index(), repository.keyring(), data_key, repository.cipher(),
+                 *repository.options().random,
+                 ChunkWriterOptions{.compression_level = options.compression_level,
+                                    .pack_bytes = options.pack_bytes,
+                                    .threads = options.threads,
+                                    .dedup = repository.options().dedup});
+  repository.reader().add_pending(&*writer);
+  if (options.checkpoint_interval_s > 0) {
+    thread = start_thread("vgerfs-chkpoint", [this](const std::stop_token& stop) { checkpoint_loop(stop); });
+  }
+}
+
+Session::Impl::~Impl() {
+  if (thread.joinable()) {
+    thread.request_stop();
+    thread.join();
+  }
+  if (writer) repository.reader().remove_pending(&*writer);
+  writer.reset();
+  repository.keyring().forget(data_key->sealed);
+}
+
+void Session::Impl::checkpoint_loop(const std::stop_token& stop) {
+  const auto interval = std::chrono::seconds(options.checkpoint_interval_s);
+  for (;;) {
+    {
+      std::unique_lock lock{timer_mutex};
+      timer.wait_for(lock, stop, interval, [] { return false; });
+      if (stop.stop_requested()) return;
+    }
+    try {
+      checkpoint();
+    } catch (const std::exception& error) {
+      // The failure stays in the writer or comes again at commit; here it is only news.
+      log::warning("checkpoint failed: {}", error.what());
+    }
+  }
+}
+
+void Session::Impl::publish_packs() {
+  while (!unpublished.empty()) {
+    IndexRecord record;
+    record.time = repository.options().clock->now();
+    record.session = id;
+    record.after_records = repository.index().record_heads();
+    record.after_snapshots = repository.index().snapshot_heads(repository.snapshots()->ids);
+    std::size_t weight = 64 * 1024 + 32 * (record.after_records.size() + record.after_snapshots.size());
+    std::size_t count = 0;
+    do {
+      weight += record_weight(unpublished[count]);
+      record.packs.push_back(unpublished[count++]);
+    } while (count < unpublished.size() && weight + record_weight(unpublished[count]) <= kMaxRecordBytes);
+    const Bytes stored =
+        seal_record(record, repository.keyring(), repository.cipher(), *repository.options().random);
+    const auto name = backends::write_object(repository.backend(), format::ObjectType::index, stored);
+    repository.backend().barrier();
+    const RecordId record_id{name.id.bytes()};
+    record.author = repository.keyring().certificate();
+    repository.seen().add({record_id}, {});
+    repository.index().apply(record_id, record, stored.size());
+    records.push_back(record_id);
+    writer->settle(record.packs);
+    unpublished.erase(unpublished.begin(), unpublished.begin() + static_cast<std::ptrdiff_t>(count));
+  }
+}
+
+void Session::Impl::forget(const std::vector<PackDescription>& packs) {
+  for (const PackDescription& pack : packs) {
+    try {
+      repository.backend().remove(format::pack_name(pack.id));
+    } catch (const std::exception& error) {
+      log::warning("pack {} of the failed session could not be removed: {}", pack.id.short_hex(), error.what());
+    }
+  }
+}
+
+void Session::Impl::checkpoint() {
+  const std::lock_guard lock{publish_mutex};
+  std::vector<PackDescription> packs = writer->flush();
+  if (!packs.empty()) {
+    try {
+      repository.backend().barrier();
+    } catch (...) {
+      // Which packs became durable is unknown and their bytes are gone: this session cannot promise anything any more.
+      writer->abandon(std::current_exception());
+      forget(packs);
+      throw;
+    }
+    std::move(packs.begin(), packs.end(), std::back_inserter(unpublished));
+  }
+  publish_packs();
+}
+
+ListedSnapshot Session::Impl::commit(const SnapshotDraft& draft) {
+  checkpoint();
+  const std::lock_guard lock{publish_mutex};
+  repository.refresh();
+  if (!lease.held()) {
+    log::warning("the session's lease lapsed; the snapshot's closure rests on the index just read");
+  }
+  Snapshot snapshot;
+  snapshot.host = options.host;
+  snapshot.source = options.source;
+  snapshot.time = repository.options().clock->now();
+  snapshot.paths = draft.paths;
+  snapshot.root = draft.root;
+  snapshot.parent = draft.parent;
+  snapshot.tags = draft.tags;
+  snapshot.statistics = draft.statistics;
+  const SessionCounters counters = writer->counters();
+  snapshot.statistics.set_added_bytes(counters.added_bytes);
+  snapshot.statistics.set_stored_bytes(counters.stored_bytes);
+  snapshot.program = kProgram;
+  snapshot.trigger = draft.trigger;
+  snapshot.session = id;
+  snapshot.after_records = repository.index().record_heads();
+  for (const RecordId& record : records) {
+    if (std::find(snapshot.after_records.begin(), snapshot.after_records.end(), record) ==
+        snapshot.after_records.end()) {
+      snapshot.after_records.push_back(record);
+    }
+  }
+  const Bytes stored = seal_snapshot(snapshot, repository.keyring(), *data_key, repository.cipher(),
+                                     *repository.options().random);
+  const auto name = backends::write_object(repository.backend(), format::ObjectType::snapshot, stored);
+  repository.backend().barrier();
+  const SnapshotId snapshot_id{name.id.bytes()};
+  repository.seen().add({}, {snapshot_id});
+  return repository.adopt_snapshot(open_snapshot(snapshot_id, stored, repository.keyring()));
+}
+
+Session::Session(Repository& repository, SessionOptions options)
+    : options_(std::move(options)) {
+  if (!is_valid_name(options_.host) || !is_valid_name(options_.source)) {
+    throw Error{ErrorCode::usage, fmt::format("'{}/{}' is not a valid HOST/SOURCE", options_.host, options_.source),
+                "names have 1 to 128 characters of A-Z a-z 0-9 . _ - and do not begin with a dot"};
+  }
+  if (!repository.keyring().certificate().may_write_for(options_.host)) {
+    throw Error{ErrorCode::denied, fmt::format("this key may not write snapshots for host '{}'", options_.host),
+                "its certificate names the hosts it may write for: see `vgerfs-admin key list`"};
+  }
+  impl_ = std::make_unique<Impl>(repository, options_);
+}
+
+Session::~Session() = default;
+
+PutResult Session::put_chunk(ChunkKind kind, ByteView bytes) { return impl_->writer->put(kind, bytes); }
+PutResult Session::put_again(ChunkKind kind, ByteView bytes) { return impl_->writer->put_again(kind, bytes); }
+void Session::checkpoint() { impl_->checkpoint(); }
+ListedSnapshot Session::commit(const SnapshotDraft& draft) { return impl_->commit(draft); }
+SessionCounters Session::counters() const { return impl_->writer->counters(); }
+
+bool same_root(const format::proto::Entry& a, const format::proto::Entry& b) {
+  // Not ctime: it moves with every change of an attribute and back, and cannot be restored.
+  const auto content = [](format::proto::Entry entry) {
+    entry.clear_ctime_s();
+    entry.clear_ctime_ns();
+    return entry.SerializeAsString();
+  };
+  return content(a) == content(b);
+}
+
+}  // namespace vgerfs::repo
