@@ -1,0 +1,334 @@
+#include "cli/configuration.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <limits>
+#include <map>
+#include <utility>
+
+#include <yaml-cpp/yaml.h>
+
+#include "base/error.h"
+#include "cli/location.h"
+#include "cli/yaml_reader.h"
+
+namespace vgerfs::cli {
+namespace {
+
+constexpr std::int64_t kMaxKeep = 1'000'000;
+constexpr std::int64_t kMinCompressionLevel = 1;
+constexpr std::int64_t kMaxCompressionLevel = 19;
+
+/// Turns one document into a Configuration. One instance per file.
+class ConfigurationParser {
+ public:
+  ConfigurationParser(ParsedConfiguration& out, const Io& io)
+      : reader_(out.problems), configuration_(out.configuration), io_(io) {}
+
+  void read(const YAML::Node& root);
+
+ private:
+  void read_repository(const YAML::Node& node);
+  void read_source(const YAML::Node& node);
+  EncryptionSettings encryption(const YAML::Node& node);
+  RetentionSettings retention(const YAML::Node& node);
+  std::optional<std::string> name(const YAML::Node& node, std::string_view what);
+  std::optional<std::string> path(const YAML::Node& node, std::string_view what);
+  std::optional<std::string> url(const YAML::Node& node);
+  void append_patterns(std::vector<std::string>& to, const YAML::Node& node);
+  /// Notes a value that an earlier entry has already. `seen`: value -> line.
+  void unique(std::map<std::string, int>& seen, const std::string& value, const YAML::Node& node,
+              std::string_view what);
+
+  YamlReader reader_;
+  Configuration& configuration_;
+  const Io& io_;
+  std::map<std::string, int> repository_labels_;
+  std::map<std::string, int> urls_;
+  std::map<std::string, int> source_labels_;
+};
+
+void ConfigurationParser::read(const YAML::Node& root) {
+  Configuration& c = configuration_;
+  std::optional<bool> one_file_system;
+  std::optional<bool> exclude_caches;
+  // The general switches apply wherever they stand in the file: they are read before the sources.
+  const YAML::Node* sources = nullptr;
+  YAML::Node sources_node;
+  reader_.mapping(
+      root, "the configuration",
+      {{"repositories",
+        [&](const YAML::Node& n) {
+          reader_.list(n, "repositories", [&](const YAML::Node& e) { read_repository(e); });
+        }},
+       {"encryption", [&](const YAML::Node& n) { c.encryption = encryption(n); }},
+       {"sources",
+        [&](const YAML::Node& n) {
+          sources_node = n;
+          sources = &sources_node;
+        }},
+       {"exclude_patterns", [&](const YAML::Node& n) { append_patterns(c.excludes, n); }},
+       {"excludes", [&](const YAML::Node& n) { append_patterns(c.excludes, n); }},
+       {"one_file_system",
+        [&](const YAML::Node& n) { one_file_system = reader_.flag(n, "one_file_system"); }},
+       {"exclude_caches",
+        [&](const YAML::Node& n) { exclude_caches = reader_.flag(n, "exclude_caches"); }},
+       {"retention", [&](const YAML::Node& n) { c.retention = retention(n); }},
+       {"host", [&](const YAML::Node& n) { c.host = name(n, "host"); }},
+       {"cache_dir", [&](const YAML::Node& n) { c.cache_dir = path(n, "cache_dir"); }},
+       {"state_dir", [&](const YAML::Node& n) { c.state_dir = path(n, "state_dir"); }},
+       {"checkpoint_interval",
+        [&](const YAML::Node& n) {
+          c.checkpoint_interval = reader_.duration(n, "checkpoint_interval");
+        }},
+       {"compression", [&](const YAML::Node& n) {
+          reader_.mapping(n, "compression",
+                          {{"level", [&](const YAML::Node& level) {
+                              if (const auto value = reader_.integer(
+                                      level, "level", kMinCompressionLevel, kMaxCompressionLevel)) {
+                                c.compression_level = static_cast<int>(*value);
+                              }
+                            }}});
+        }}});
+  if (sources != nullptr) {
+    reader_.list(*sources, "sources", [&](const YAML::Node& e) {
+      c.sources.push_back({.one_file_system = one_file_system.value_or(false),
+                           .exclude_caches = exclude_caches.value_or(false)});
+      read_source(e);
+    });
+  }
+}
+
+void ConfigurationParser::read_repository(const YAML::Node& node) {
+  if (node.IsScalar()) {
+    return reader_.problem(node.Mark(), "a repository is a mapping with a url",
+                           fmt::format("write: - url: {}", node.Scalar()));
+  }
+  RepositorySettings repository;
+  reader_.mapping(
+      node, "a repository",
+      {{"url",
+        [&](const YAML::Node& n) {
+          if (auto value = url(n)) {
+            unique(urls_, *value, n, "url");
+            repository.url = *std::move(value);
+          }
+        }},
+       {"label",
+        [&](const YAML::Node& n) {
+          if (auto value = name(n, "label")) {
+            unique(repository_labels_, *value, n, "label");
+            repository.label = *std::move(value);
+          }
+        }},
+       {"encryption", [&](const YAML::Node& n) { repository.encryption = encryption(n); }}});
+  if (node.IsMap() && !node["url"]) reader_.problem(node.Mark(), "this repository has no url");
+  configuration_.repositories.push_back(std::move(repository));
+}
+
+void ConfigurationParser::read_source(const YAML::Node& node) {
+  SourceSettings& source = configuration_.sources.back();
+  if (node.IsScalar()) {
+    return reader_.problem(node.Mark(), "a source is a mapping with a label and a path",
+                           fmt::format("write: - {{label: NAME, path: {}}}", node.Scalar()));
+  }
+  reader_.mapping(node, "a source",
+                  {{"label",
+                    [&](const YAML::Node& n) {
+                      if (auto value = name(n, "label")) {
+                        unique(source_labels_, *value, n, "label");
+                        source.label = *std::move(value);
+                      }
+                    }},
+                   {"path",
+                    [&](const YAML::Node& n) {
+                      if (auto value = path(n, "path")) source.paths.push_back(*std::move(value));
+                    }},
+                   {"paths",
+                    [&](const YAML::Node& n) {
+                      reader_.list(n, "paths", [&](const YAML::Node& e) {
+                        if (auto value = path(e, "each of paths"))
+                          source.paths.push_back(*std::move(value));
+                      });
+                    }},
+                   {"exclude", [&](const YAML::Node& n) { append_patterns(source.excludes, n); }},
+                   {"excludes", [&](const YAML::Node& n) { append_patterns(source.excludes, n); }},
+                   {"tags", [&](const YAML::Node& n) { source.tags = reader_.texts(n, "tags"); }},
+                   {"one_file_system",
+                    [&](const YAML::Node& n) {
+                      if (const auto value = reader_.flag(n, "one_file_system"))
+                        source.one_file_system = *value;
+                    }},
+                   {"exclude_caches", [&](const YAML::Node& n) {
+                      if (const auto value = reader_.flag(n, "exclude_caches"))
+                        source.exclude_caches = *value;
+                    }}});
+  if (!node.IsMap()) return;
+  if (!node["label"]) {
+    reader_.problem(node.Mark(), "this source has no label",
+                    "the label names its snapshots: add label: NAME");
+  }
+  if (node["path"] && node["paths"]) {
+    reader_.problem(node["paths"].Mark(), "this source has both path and paths", "use one of them");
+  } else if (!node["path"] &&
+             (!node["paths"] || (node["paths"].IsSequence() && node["paths"].size() == 0))) {
+    reader_.problem(node.Mark(), "this source has no path");
+  }
+}
+
+EncryptionSettings ConfigurationParser::encryption(const YAML::Node& node) {
+  EncryptionSettings settings;
+  reader_.mapping(
+      node, "encryption",
+      {{"mode",
+        [&](const YAML::Node& n) {
+          const auto mode = reader_.text(n, "mode");
+          if (!mode) return;
+          if (*mode == "auto") {
+            settings.mode = CipherChoice::automatic;
+          } else if (*mode == "aes256gcm") {
+            settings.mode = CipherChoice::aes256gcm;
+          } else if (*mode == "chacha20poly1305") {
+            settings.mode = CipherChoice::chacha20poly1305;
+          } else {
+            reader_.problem(
+                n.Mark(),
+                fmt::format("mode expects auto, aes256gcm or chacha20poly1305, not \"{}\"", *mode),
+                *mode == "none" ? "vgerfs never stores without encryption" : "");
+          }
+        }},
+       {"passphrase_file",
+        [&](const YAML::Node& n) { settings.passphrase_file = path(n, "passphrase_file"); }},
+       {"passphrase_command",
+        [&](const YAML::Node& n) {
+          settings.passphrase_command = reader_.text(n, "passphrase_command");
+        }},
+       {"passphrase",
+        [&](const YAML::Node& n) {
+          reader_.problem(
+              n.Mark(), "a passphrase does not belong into the configuration",
+              "put it into a file that only you can read and name that as passphrase_file, or use "
+              "passphrase_command");
+        }},
+       {"key_file", [&](const YAML::Node& n) { settings.key_file = path(n, "key_file"); }}});
+  if (settings.passphrase_file.has_value() + settings.passphrase_command.has_value() +
+          settings.key_file.has_value() >
+      1) {
+    reader_.problem(node.Mark(), "encryption names more than one secret",
+                    "keep one of passphrase_file, passphrase_command and key_file");
+  }
+  return settings;
+}
+
+RetentionSettings ConfigurationParser::retention(const YAML::Node& node) {
+  RetentionSettings settings;
+  std::vector<YamlField> fields;
+  const std::pair<std::string_view, std::optional<std::uint32_t>*> counts[] = {
+      {"keep_last", &settings.keep_last},       {"keep_hourly", &settings.keep_hourly},
+      {"keep_daily", &settings.keep_daily},     {"keep_weekly", &settings.keep_weekly},
+      {"keep_monthly", &settings.keep_monthly}, {"keep_yearly", &settings.keep_yearly}};
+  for (const auto& [key, to] : counts) {
+    fields.push_back({key, [this, key = key, to = to](const YAML::Node& n) {
+                        if (const auto value = reader_.integer(n, key, 0, kMaxKeep))
+                          *to = static_cast<std::uint32_t>(*value);
+                      }});
+  }
+  fields.push_back({"keep_within", [&](const YAML::Node& n) {
+                      settings.keep_within = reader_.duration(n, "keep_within");
+                    }});
+  fields.push_back({"keep_tags", [&](const YAML::Node& n) {
+                      settings.keep_tags = reader_.texts(n, "keep_tags");
+                    }});
+  reader_.mapping(node, "retention", fields);
+  return settings;
+}
+
+std::optional<std::string> ConfigurationParser::name(const YAML::Node& node,
+                                                     std::string_view what) {
+  auto value = reader_.text(node, what);
+  if (value && !valid_name(*value)) {
+    reader_.problem(node.Mark(), fmt::format("{} \"{}\" is not a valid name", what, *value),
+                    "1 to 128 of A-Z a-z 0-9 . _ -, not beginning with a dot");
+    return std::nullopt;
+  }
+  return value;
+}
+
+std::optional<std::string> ConfigurationParser::path(const YAML::Node& node,
+                                                     std::string_view what) {
+  const auto value = reader_.text(node, what);
+  if (!value) return std::nullopt;
+  if (value->starts_with('~')) {
+    const auto home = io_.environment("HOME");
+    if (!home || (value->size() > 1 && (*value)[1] != '/')) {
+      reader_.problem(node.Mark(),
+                      fmt::format("{} \"{}\": there is no such home directory", what, *value),
+                      home ? "only ~/ is understood" : "HOME is not set: write the whole path");
+      return std::nullopt;
+    }
+    return *home + value->substr(1);
+  }
+  return absolute_path(*value, std::filesystem::path{configuration_.file}.parent_path().string());
+}
+
+std::optional<std::string> ConfigurationParser::url(const YAML::Node& node) {
+  const auto value = reader_.text(node, "url");
+  if (!value || has_scheme(*value)) return value;
+  return path(node, "url");
+}
+
+void ConfigurationParser::append_patterns(std::vector<std::string>& to, const YAML::Node& node) {
+  for (std::string& pattern : reader_.texts(node, "the exclude patterns"))
+    to.push_back(std::move(pattern));
+}
+
+void ConfigurationParser::unique(std::map<std::string, int>& seen, const std::string& value,
+                                 const YAML::Node& node, std::string_view what) {
+  const auto [earlier, fresh] = seen.emplace(value, node.Mark().line + 1);
+  if (!fresh) {
+    reader_.problem(node.Mark(),
+                    fmt::format("{} \"{}\" is already in line {}", what, value, earlier->second));
+  }
+}
+
+}  // namespace
+
+ParsedConfiguration parse_configuration(std::string_view text, const std::string& file,
+                                        const Io& io) {
+  ParsedConfiguration parsed;
+  parsed.configuration.file = file;
+  YamlReader reader{parsed.problems};
+  try {
+    const std::vector<YAML::Node> documents = YAML::LoadAll(std::string{text});
+    if (documents.size() > 1) {
+      reader.problem(documents[1].Mark(), "a second document begins here",
+                     "a configuration is one document: remove ---");
+    }
+    if (!documents.empty() && !documents[0].IsNull())
+      ConfigurationParser{parsed, io}.read(documents[0]);
+  } catch (const YAML::Exception& error) {
+    reader.problem(error.mark, fmt::format("not YAML: {}", error.msg),
+                   "a value with : # or a leading * & ! needs quotes");
+  }
+  std::stable_sort(parsed.problems.begin(), parsed.problems.end(),
+                   [](const auto& a, const auto& b) {
+                     return std::pair{a.line, a.column} < std::pair{b.line, b.column};
+                   });
+  return parsed;
+}
+
+std::string describe(const ConfigurationProblem& problem, const std::string& file) {
+  return fmt::format("{}:{}:{}: {}", file, problem.line, problem.column, problem.message);
+}
+
+bool valid_name(std::string_view name) {
+  constexpr std::size_t kMaxBytes = 128;
+  const auto allowed = [](char c) {
+    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' ||
+           c == '_' || c == '-';
+  };
+  return !name.empty() && name.size() <= kMaxBytes && name[0] != '.' &&
+         std::all_of(name.begin(), name.end(), allowed);
+}
+
+}  // namespace vgerfs::cli

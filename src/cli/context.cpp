@@ -1,0 +1,86 @@
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "base/error.h"
+#include "cli/command.h"
+#include "cli/location.h"
+
+namespace vgerfs::cli {
+namespace {
+
+/// "configured are: home, offsite", or how to write a path.
+std::string repository_hint(const Configuration& configuration) {
+  std::vector<std::string> names;
+  for (const RepositorySettings& repository : configuration.repositories) {
+    names.push_back(repository.label.empty() ? repository.url : repository.label);
+  }
+  if (names.empty())
+    return "a path contains a slash (./name), a label is one of the configuration's, which has "
+           "none";
+  return fmt::format("the configuration has: {}", fmt::join(names, ", "));
+}
+
+}  // namespace
+
+const Configuration& Context::configuration() {
+  if (!configuration_) configuration_ = load_configuration(options.config, io);
+  return *configuration_;
+}
+
+RepositoryChoice Context::repository_choice() {
+  const Configuration& known = configuration();
+  const auto chosen = [&](const RepositorySettings& settings) {
+    return RepositoryChoice{settings.url, settings.label,
+                            settings.encryption.value_or(known.encryption)};
+  };
+  const auto wanted = options.repository ? options.repository : io.environment("VGERFS_REPOSITORY");
+  if (!wanted) {
+    if (known.repositories.size() == 1) return chosen(known.repositories[0]);
+    throw Error{
+        ErrorCode::usage, "no repository given",
+        "use --repository (-r) PATH or LABEL, or the environment variable VGERFS_REPOSITORY; " +
+            repository_hint(known)};
+  }
+  if (is_location(*wanted)) {
+    std::string location =
+        has_scheme(*wanted) ? *wanted : absolute_path(*wanted, working_directory());
+    for (const RepositorySettings& settings : known.repositories) {
+      if (settings.url == location) return chosen(settings);
+    }
+    return {std::move(location), {}, known.encryption};
+  }
+  for (const RepositorySettings& settings : known.repositories) {
+    if (settings.label == *wanted) return chosen(settings);
+  }
+  throw Error{ErrorCode::usage, fmt::format("no repository is labelled \"{}\"", *wanted),
+              repository_hint(known)};
+}
+
+std::string Context::host() {
+  std::string name =
+      options.host ? *options.host : configuration().host.value_or(repo::default_host());
+  if (!valid_name(name)) {
+    throw Error{ErrorCode::usage, fmt::format("\"{}\" is not a valid host name", name),
+                "1 to 128 of A-Z a-z 0-9 . _ -, not beginning with a dot"};
+  }
+  return name;
+}
+
+repo::ClientDirectories Context::directories() {
+  const auto lookup = [this](const char* name) { return io.environment(name); };
+  repo::ClientDirectories directories = repo::default_directories(lookup);
+  const auto choose = [&](std::string& to, const std::optional<std::string>& option,
+                          const char* variable, const std::optional<std::string>& configured) {
+    if (option) {
+      to = absolute_path(*option, working_directory());
+    } else if (!io.environment(variable) && configured) {
+      to = *configured;
+    }
+  };
+  choose(directories.cache, options.cache_dir, "VGERFS_CACHE_DIR", configuration().cache_dir);
+  choose(directories.state, options.state_dir, "VGERFS_STATE_DIR", configuration().state_dir);
+  return directories;
+}
+
+}  // namespace vgerfs::cli
