@@ -94,8 +94,8 @@ class IngestFs {
     NodeReply node;
     Opened opened;
   };
-  /// `flags` as open(2), O_TRUNC included.
-  virtual Opened open_file(NodeId node, int flags) = 0;
+  /// `flags` as open(2), O_TRUNC included (which strips set-id bits of a caller who is not root: hence `caller`).
+  virtual Opened open_file(NodeId node, int flags, const Caller& caller) = 0;
   virtual Created create(NodeId parent, std::string_view name, mode_t mode, int flags, const Caller& caller) = 0;
   /// Bytes up to the first one that may not be read; EACCES if that is the first. `out` is filled from the front; the count is returned.
   virtual std::size_t read(NodeId node, HandleId handle, std::uint64_t offset, MutableBytes out) = 0;
@@ -114,6 +114,7 @@ class IngestFs {
   virtual void sync_directory(NodeId node, const std::function<bool()>& interrupted) = 0;
 
   virtual HandleId open_directory(NodeId node) = 0;
+  /// "." and ".." come first (with `node` 0: the kernel takes no look-up reference for them). 0 begins anew.
   virtual void read_directory(NodeId node, HandleId handle, std::uint64_t cookie, bool with_attributes,
                               const DirectorySink& sink) = 0;
   virtual void release_directory(NodeId node, HandleId handle) noexcept = 0;
