@@ -4,8 +4,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <array>
 #include <atomic>
 #include <bitset>
 #include <cerrno>
@@ -17,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "backends/file_content.h"
 #include "backends/local_directory.h"
 #include "base/error.h"
 
@@ -34,39 +33,6 @@ constexpr ObjectType kPublishOrder[] = {ObjectType::lock, ObjectType::pack,     
 
 std::size_t first_byte(const ObjectName& name) {
   return std::to_integer<std::size_t>(name.id.bytes()[0]);
-}
-
-/// Compares a file with bytes in memory.
-bool has_content(int fd, ByteView bytes, std::string_view what) {
-  struct stat status {};
-  if (::fstat(fd, &status) != 0) throw system_error(errno, fmt::format("looking up {}", what));
-  if (!S_ISREG(status.st_mode) || static_cast<std::uint64_t>(status.st_size) != bytes.size()) {
-    return false;
-  }
-  Bytes part(std::min<std::size_t>(bytes.size(), 256 * 1024));
-  for (std::size_t done = 0; done < bytes.size();) {
-    const std::size_t wanted = std::min(part.size(), bytes.size() - done);
-    const std::size_t got = read_at(fd, MutableBytes{part}.first(wanted), done, what);
-    if (got != wanted || std::memcmp(part.data(), bytes.data() + done, got) != 0) return false;
-    done += got;
-  }
-  return true;
-}
-
-/// Compares two files.
-bool have_same_content(int a, int b, std::uint64_t size, std::string_view what) {
-  Bytes part(static_cast<std::size_t>(std::min<std::uint64_t>(size, 256 * 1024)));
-  Bytes other(part.size());
-  struct stat status {};
-  if (::fstat(b, &status) != 0) throw system_error(errno, fmt::format("looking up {}", what));
-  if (!S_ISREG(status.st_mode) || static_cast<std::uint64_t>(status.st_size) != size) return false;
-  for (std::uint64_t done = 0; done < size;) {
-    const std::size_t got = read_at(a, part, done, what);
-    if (got == 0 || read_at(b, MutableBytes{other}.first(got), done, what) != got) return false;
-    if (std::memcmp(part.data(), other.data(), got) != 0) return false;
-    done += got;
-  }
-  return true;
 }
 
 class LocalBackend final : public Backend {
@@ -125,8 +91,7 @@ class LocalBackend final : public Backend {
   void make_room();
   void make_durable(const PendingPtr& file);
   void publish(const Batch& batch, ObjectType type);
-  /// Drops an own write that no barrier has made visible. True if the name belongs to another
-  /// object.
+  /// Drops an own write that is not visible yet. True if the name belongs to another object.
   bool give_up(const ObjectName& name);
   bool is_same(const PendingFile& file, int stored) const;
   void lose(const PendingPtr& file, const Error& error);
@@ -140,12 +105,13 @@ class LocalBackend final : public Backend {
   std::condition_variable turn_over_;
   bool turn_taken_ = false;
   std::map<ObjectName, PendingPtr> pending_;
+  std::uint64_t publications_ = 0;  // how often entries of `pending_` have become visible objects
   std::deque<std::weak_ptr<PendingFile>> open_files_;  // oldest first; expired ones count until met
   std::map<ObjectName, Error> lost_;
-  std::map<ObjectType, Directories>
-      unsynced_;  // directories whose names a barrier must make durable
-  std::bitset<256>
-      synced_pack_directories_;  // whose name in data/ is durable, or will be by `unsynced_`
+  /// Directories in which names are not durable yet, by the type that they hold.
+  std::map<ObjectType, Directories> unsynced_;
+  /// Those data/xx whose own name is durable, or will be once `unsynced_` is synced.
+  std::bitset<256> synced_pack_directories_;
 };
 
 Error LocalBackend::conflict(const ObjectName& name) const {
@@ -181,16 +147,21 @@ std::optional<ObjectInfo> LocalBackend::stat(const ObjectName& name) {
 
 void LocalBackend::write(const ObjectName& name, ByteView bytes) {
   make_room();
-  for (;;) {
+  for (PendingPtr file;;) {
+    std::uint64_t publications = 0;
+    {
+      const std::lock_guard lock{mutex_};
+      publications = publications_;
+    }
     if (is_written(name, bytes)) return;
-    const PendingPtr file = create_pending(name, bytes);
+    if (!file) file = create_pending(name, bytes);
     const std::lock_guard lock{mutex_};
-    if (pending_.try_emplace(name, file).second) {
+    // Another thread may have written this name, or even published it, since we looked.
+    if (publications_ == publications && pending_.try_emplace(name, file).second) {
       open_files_.push_back(file);
       lost_.erase(name);
       return;
     }
-    // Another thread wrote the same name meanwhile: compare with that.
   }
 }
 
@@ -198,13 +169,13 @@ bool LocalBackend::is_written(const ObjectName& name, ByteView bytes) {
   const std::string what = directory_.full_path(name.path());
   if (const PendingPtr file = find_pending(name)) {
     if (const std::shared_ptr<const Fd> fd = file->open_for_reading()) {
-      if (!has_content(fd->get(), bytes, what)) throw conflict(name);
+      if (!file_has_content(fd->get(), bytes, what)) throw conflict(name);
       return true;
     }
   }
   const Fd stored = directory_.open_object(name);
   if (!stored) return false;
-  if (!has_content(stored.get(), bytes, what)) throw conflict(name);
+  if (!file_has_content(stored.get(), bytes, what)) throw conflict(name);
   // Its writer may be another process that has not come to its barrier, or a copy without one.
   if (::fdatasync(stored.get()) != 0) throw directory_.failure(errno, "syncing", name.path());
   mark_directories(name);
@@ -254,7 +225,8 @@ void LocalBackend::make_room() {
   const auto oldest_beyond_limit = [&]() -> PendingPtr {
     const std::lock_guard lock{mutex_};
     while (!open_files_.empty() && open_files_.front().expired()) open_files_.pop_front();
-    return open_files_.size() < max_open_files_ ? nullptr : open_files_.front().lock();
+    if (open_files_.empty() || open_files_.size() < max_open_files_) return nullptr;
+    return open_files_.front().lock();
   };
   if (!oldest_beyond_limit()) return;
   const Turn turn{*this};
@@ -277,14 +249,15 @@ void LocalBackend::make_durable(const PendingPtr& file) {
 
 bool LocalBackend::is_same(const PendingFile& file, int stored) const {
   const std::shared_ptr<const Fd> fd = file.open_for_reading();
-  return fd && have_same_content(fd->get(), stored, file.info().stored_bytes,
-                                 directory_.full_path(file.info().name.path()));
+  return fd &&
+         files_have_same_content(fd->get(), stored, directory_.full_path(file.info().name.path()));
 }
 
 void LocalBackend::lose(const PendingPtr& file, const Error& error) {
   const std::lock_guard lock{mutex_};
   pending_.erase(file->info().name);
   lost_.insert_or_assign(file->info().name, error);
+  ++publications_;  // it may be visible all the same
 }
 
 void LocalBackend::barrier() {
@@ -335,6 +308,7 @@ void LocalBackend::publish(const Batch& batch, ObjectType type) {
   }
   const std::lock_guard lock{mutex_};
   for (const PendingPtr& file : published) pending_.erase(file->info().name);
+  ++publications_;
 }
 
 void LocalBackend::remove(const ObjectName& name) {
@@ -355,7 +329,7 @@ bool LocalBackend::give_up(const ObjectName& name) {
     }
     if (const auto own = pending_.extract(name)) dropped = own.mapped();
   }
-  if (!dropped) return false;
+  if (!dropped || dropped->published()) return false;
   const Fd stored = directory_.open_object(name);
   return stored && !is_same(*dropped, stored.get());
 }

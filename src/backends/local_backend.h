@@ -23,18 +23,15 @@ struct LocalOptions {
 /// Opens the directory of a repository, which needs not have its config yet. Throws no_repository,
 /// corrupt (a part of it is missing), denied.
 ///
-/// A failed barrier:
-/// - bytes that could not be carried to the disk are lost; so is a write whose name is taken by
-/// different
-///   content, and one whose directory could not be synced (it is visible, its name perhaps not
-///   durable). Every later barrier fails with the same error until the object is written again with
-///   success, or is removed by whoever gives it up. (Where the name was taken, `remove` gives up
-///   the write and leaves the other object alone.)
-/// - all other writes stay as they are, and the next barrier publishes those that are not visible
-/// yet.
-/// - types are published in the order locks, packs, index records, keys, snapshots, config, each
-/// durable before the
-///   next, so that even half a barrier does not show a reference before its target.
+/// The barrier publishes locks, packs, index records, keys, snapshots and the config in this order,
+/// each type durable before the next is named: not even half a barrier shows a reference before its
+/// target. When it fails,
+///
+/// - writes whose bytes did not reach the disk, whose name is taken by other content, or whose
+///   directory could not be synced (they are visible, their names perhaps not durable) are lost:
+///   later barriers fail with the same error until they are written again or removed. Removing one
+///   whose name was taken only gives up the write.
+/// - all others stay as they were, and the next barrier publishes those not yet visible.
 std::unique_ptr<Backend> open_local_backend(const std::string& path, LocalOptions options = {});
 
 /// Makes the directory (and its parents) and the layout, all but the config, durably, and opens it.

@@ -95,7 +95,7 @@ void PendingFile::make_durable() {
 void PendingFile::park() {
   make_durable();
   std::string path = temporary_path_;
-  if (path.empty()) {
+  if (path.empty() && !published_) {
     path = fmt::format("{}/{}{}", directory_of(info_.name), kTemporaryPrefix, random_suffix());
     if (!try_link(path)) throw directory_.failure(EEXIST, "naming", path);
   }

@@ -47,6 +47,7 @@ class PendingFile {
   /// Names the durable file; again is success. False if something else has this name; the file is
   /// then still pending.
   bool publish();
+  bool published() const noexcept { return published_; }
   /// nullptr if it is open no longer because it has its final name now, or was lost.
   std::shared_ptr<const Fd> open_for_reading() const;
 
