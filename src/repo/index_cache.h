@@ -1,5 +1,6 @@
-// The client's copy of the index: a SQLite database updated from new records only, with a filter in front. Deleting it costs time, never
-// data. Its file is sealed against nothing but other users (mode 0600): it holds ids, places and sizes, no names and no keys.
+// The client's copy of the index: a SQLite database updated from new records only, with a filter in
+// front. Deleting it costs time, never data. Its file is sealed against nothing but other users
+// (mode 0600): it holds ids, places and sizes, no names and no keys.
 #pragma once
 
 #include <cstdint>
@@ -19,10 +20,10 @@ namespace vgerfs::repo {
 /// Where a chunk lies.
 struct ChunkPlace {
   PackId pack;
-  BlockEntry block;           // with all its chunks
-  std::uint32_t position = 0; // of the chunk in block.chunks
-  std::uint32_t offset = 0;   // of the chunk in the block's plaintext
-  bool trusted = false;       // sealed by a full author (or vouched): need not be hashed at each read
+  BlockEntry block;            // with all its chunks
+  std::uint32_t position = 0;  // of the chunk in block.chunks
+  std::uint32_t offset = 0;    // of the chunk in the block's plaintext
+  bool trusted = false;  // sealed by a full author (or vouched): need not be hashed at each read
   crypto::PublicKey author{};
 };
 
@@ -30,18 +31,27 @@ enum class DedupPolicy { trusted, all };
 
 struct IndexTotals {
   std::uint64_t records = 0;
-  std::uint64_t packs = 0;
+  std::uint64_t packs =
+      0;  // entries that count: one per pack, unless authors contradict each other
   std::uint64_t blocks = 0;
   std::uint64_t chunks = 0;        // entries, duplicates counted
   std::uint64_t stored_bytes = 0;  // of all packs
   std::uint64_t plain_bytes = 0;   // of all chunk entries
 };
 
-/// Many threads may call every function at once; several processes may share a database (WAL).
+/// Many threads may call every function at once; several processes may share a database (WAL). Its
+/// order of work does not matter: the same records in any order give the same answers
+/// (index_fold.h).
+///
+/// Damage that shows in the middle of work throws corrupt, from then on; the next `open` makes the
+/// cache anew. Another process may do that under this one, which then finds no record applied:
+/// whoever misses a chunk refreshes before it reports a loss.
 class IndexCache {
  public:
-  /// Opens or makes `directory`/index.sqlite. A database of another repository or version, or a damaged one, is made anew.
-  static std::unique_ptr<IndexCache> open(const std::string& directory, const RepositoryId& repository);
+  /// Opens or makes `directory`/index.sqlite (directory 0700, file 0600). A database of another
+  /// repository or version, or a damaged one, is made anew, with a warning in the log.
+  static std::unique_ptr<IndexCache> open(const std::string& directory,
+                                          const RepositoryId& repository);
   virtual ~IndexCache() = default;
 
   /// Records applied so far.
@@ -50,12 +60,15 @@ class IndexCache {
   /// Adds one record's packs, removals and `after` links in a transaction; no-op if it was applied.
   virtual void apply(const RecordId& id, const IndexRecord& record, std::uint64_t stored_bytes) = 0;
 
-  /// All places of a chunk, most trusted first. Empty if unknown.
+  /// All places of a chunk, most trusted first. Empty if unknown. Exact.
   virtual std::vector<ChunkPlace> find(const ChunkId& id) = 0;
-  /// Whether the chunk may be deduplicated against, for an author under a policy. Fast for ids never seen.
+  /// Whether the chunk may be deduplicated against, for an author under a policy. Fast for ids
+  /// never seen. After a power cut it may miss what another process applied; never says yes for
+  /// what is not there.
   virtual bool knows(const ChunkId& id, const crypto::PublicKey& author, DedupPolicy policy) = 0;
 
-  /// Record heads: records not named in any applied record's `after`. Snapshot heads: of `listed`, those not named.
+  /// Record heads: records not named in any applied record's `after`. Snapshot heads: of `listed`,
+  /// those not named.
   virtual std::vector<RecordId> record_heads() = 0;
   virtual std::vector<SnapshotId> snapshot_heads(const std::vector<SnapshotId>& listed) = 0;
   /// Names that full authors' records claim in their `after`, and the claims of others.
@@ -68,9 +81,11 @@ class IndexCache {
 
   virtual std::vector<SnapshotId> removed_snapshots() = 0;
   virtual IndexTotals totals() = 0;
-  /// Every pack once, in no order; `blocks` filled when `with_blocks`.
-  virtual void for_each_pack(bool with_blocks,
-                             const std::function<void(const PackDescription&, const RecordId&, bool trusted)>& each) = 0;
+  /// Every pack once, in no order, but a pack of which authors of equal trust say different things
+  /// once for each; `blocks` filled when `with_blocks`. Packs applied meanwhile may be left out.
+  virtual void for_each_pack(
+      bool with_blocks,
+      const std::function<void(const PackDescription&, const RecordId&, bool trusted)>& each) = 0;
 };
 
 }  // namespace vgerfs::repo

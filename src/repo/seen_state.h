@@ -1,4 +1,5 @@
-// What this client has seen of a repository, for rollback detection: kept in the state directory, not the cache.
+// What this client has seen of a repository, for rollback detection: kept in the state directory,
+// not the cache.
 #pragma once
 
 #include <memory>
@@ -9,17 +10,23 @@
 
 namespace vgerfs::repo {
 
-/// SQLite database `directory`/seen.sqlite. Many threads, several processes.
+/// SQLite database `directory`/seen.sqlite. Many threads, several processes. What it says was added
+/// survives a power cut.
 class SeenState {
  public:
-  static std::unique_ptr<SeenState> open(const std::string& directory, const RepositoryId& repository);
+  /// Opens it, or makes it with its directory (mode 0700). A damaged file is made anew, with a
+  /// warning, and is_new. Throws usage if it belongs to another repository, unsupported if a newer
+  /// program made it.
+  static std::unique_ptr<SeenState> open(const std::string& directory,
+                                         const RepositoryId& repository);
   virtual ~SeenState() = default;
 
-  /// True when the database was just made: rollback detection starts anew.
+  /// True when nothing had been seen at the time of opening: rollback detection starts anew.
   virtual bool is_new() const = 0;
   /// Adds what is not there yet, durably.
-  virtual void add(const std::vector<RecordId>& records, const std::vector<SnapshotId>& snapshots) = 0;
-  /// Seen before, but not among the given (each sorted).
+  virtual void add(const std::vector<RecordId>& records,
+                   const std::vector<SnapshotId>& snapshots) = 0;
+  /// Seen before, but not among the given (fastest when each is sorted).
   struct Missing {
     std::vector<RecordId> records;
     std::vector<SnapshotId> snapshots;

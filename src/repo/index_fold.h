@@ -1,0 +1,27 @@
+// Adds one record to the index cache's tables: a step of the fold that makes the repository's state
+// of its records. The order of the steps does not matter:
+//
+// - claims, removals: a union, with the greatest trust;
+// - a pack that several entries name (docs/FORMAT.md section 9.1): those of the most trusted
+// authors count. Entries that agree and have one
+//   author are one, credited to the record with the smallest name. Others of equal trust all count,
+//   and readers fall through from one to the next: were one of them chosen, a stolen ingest key
+//   could hide what the same client stored before.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "repo/index_record.h"
+#include "repo/sqlite.h"
+
+namespace vgerfs::repo {
+
+bool is_folded(Database& database, const RecordId& id);
+
+/// Inside a write transaction, for a record that is not folded. Returns the prefixes of the chunks
+/// that it added, as filter keys.
+std::vector<std::uint64_t> fold_record(Database& database, const RecordId& id,
+                                       const IndexRecord& record, std::uint64_t stored_bytes);
+
+}  // namespace vgerfs::repo

@@ -1,0 +1,43 @@
+// The tables of the index cache, and how blocks are kept in them.
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+#include "base/bytes.h"
+#include "base/ids.h"
+#include "repo/client_database.h"
+#include "repo/index_record.h"
+#include "repo/sqlite.h"
+
+namespace vgerfs::repo {
+
+/// `claim` is what records name in their `after`; `head` of a record: nothing claims it. A pack has
+/// a row for each entry that counts (index_fold.h), its blocks have consecutive ids. `chunk` finds
+/// blocks by the first 8 bytes of a chunk's id; the ids themselves lie in the block's row.
+extern const DatabaseKind kIndexDatabase;
+
+/// A chunk id's prefix as SQLite keeps it.
+std::int64_t row_prefix(const ChunkId& id) noexcept;
+
+/// The columns of a block that are derived from its chunks; `check` covers the whole block, since a
+/// flipped bit in a database would otherwise pass for a chunk that is not there.
+struct BlockColumns {
+  Bytes ids;      // 32 bytes each
+  Bytes lengths;  // u32 each
+  std::int64_t check = 0;
+
+  /// Reuses the memory.
+  void assign(const BlockEntry& block);
+};
+
+/// Names of a block's columns in a SELECT, as read_block expects them.
+#define VGERFS_BLOCK_COLUMNS "b.offset, b.stored_bytes, b.tag, b.kind, b.ids, b.lengths, b.crc"
+
+/// The block whose columns begin at `first_column`. Throws corrupt.
+BlockEntry read_block(const Statement& row, int first_column);
+
+/// Digest of a pack's size and columns: equal for entries that agree.
+std::array<std::byte, 32> entry_digest(const PackDescription& pack);
+
+}  // namespace vgerfs::repo
