@@ -250,6 +250,21 @@ TEST(Chunker, ConstantDataIsCutAlike) {
   }
 }
 
+TEST(Chunker, AHoleBehindALongestChunkDoesNotLengthenIt) {
+  const Chunker chunker{kSmall, test_gear()};
+  std::size_t longest_seen = 0;
+  for (int value = 1; value < 256; ++value) {
+    for (const std::size_t extra : {0U, 1U, 5000U}) {
+      Bytes bytes(kSmall.max_bytes + extra, static_cast<std::byte>(value));
+      bytes.resize(bytes.size() + kHoleBytes);
+      const Cuts cuts = cut_whole(chunker, bytes);
+      longest_seen = std::max(longest_seen, cuts.front().bytes);
+      ASSERT_EQ(cuts, cut_slowly(kSmall, test_gear(), bytes));
+    }
+  }
+  EXPECT_EQ(longest_seen, kSmall.max_bytes);
+}
+
 TEST(Chunker, NoBytesGiveNoPiece) {
   const Chunker chunker{kSmall, test_gear()};
   EXPECT_EQ(chunker.next({}, true).bytes, 0U);
