@@ -23,6 +23,7 @@ inline constexpr std::size_t kMaxSymlinkBytes = 4095;
 inline constexpr std::size_t kMaxXattrValueBytes = 64 * 1024;
 inline constexpr std::size_t kMaxInlineXattrBytes = 1024;
 inline constexpr std::size_t kMaxInlineExtents = 16;
+inline constexpr std::uint64_t kMaxFileBytes = (std::uint64_t{1} << 63) - 1;
 inline constexpr std::uint32_t kMaxTreeLevel = 16;
 inline constexpr std::uint32_t kMaxExtentLevel = 8;
 inline constexpr std::uint32_t kMaxDirectoryDepth = 4096;
