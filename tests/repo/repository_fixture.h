@@ -1,0 +1,84 @@
+// A repository in memory with clients on it, each with directories of its own.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "base/clock.h"
+#include "repo/repository.h"
+#include "repo/session.h"
+#include "support/faulty_backend.h"
+#include "support/manual_clock.h"
+#include "support/memory_backend.h"
+#include "support/temporary_directory.h"
+
+namespace vgerfs::testing {
+
+class TestRepository {
+ public:
+  explicit TestRepository(std::shared_ptr<MemoryStore> store = std::make_shared<MemoryStore>(&system_clock()))
+      : store_(std::move(store)) {
+    if (store_->names().empty()) {
+      MemoryBackend backend{store_};
+      repo::Repository::init(backend, full_key(), {}, crypto::system_random(), system_clock());
+    }
+  }
+
+  static repo::Credential full_key() { return repo::KeyFile{secret(std::byte{1})}; }
+  static repo::Credential ingest_key() { return repo::KeyFile{secret(std::byte{2})}; }
+
+  /// Adds an ingest slot for `host`, which `ingest_key` opens.
+  void add_ingest_slot(const std::string& host) {
+    MemoryBackend backend{store_};
+    const auto opened = open(full_key(), "admin");
+    repo::Certificate wanted;
+    wanted.role = repo::Role::ingest;
+    wanted.label = "test";
+    wanted.hosts = {host};
+    const auto bundle = opened->keyring().make_bundle(wanted, crypto::system_random());
+    backends::write_object(backend, format::ObjectType::key,
+                           repo::make_slot(bundle, ingest_key(), {}, opened->keyring().envelope_keys(),
+                                           opened->cipher(), 0, crypto::system_random()));
+    backend.barrier();
+  }
+
+  /// A client by name: the same name finds its cache and state again.
+  std::unique_ptr<repo::Repository> open(const repo::Credential& credential, const std::string& client,
+                                         bool accept_rollback = false) {
+    faulty_ = std::make_shared<FaultyBackend>(std::make_shared<MemoryBackend>(store_));
+    repo::OpenOptions options;
+    options.directories = {.cache = directory_.path() + "/" + client + "/cache",
+                           .state = directory_.path() + "/" + client + "/state"};
+    options.host = "host";
+    options.accept_rollback = accept_rollback;
+    return repo::Repository::open(faulty_, credential, std::move(options));
+  }
+
+  MemoryStore& store() { return *store_; }
+  const std::string& directory() const { return directory_.path(); }
+  /// The backend of the client opened last.
+  FaultyBackend& faulty() { return *faulty_; }
+
+ private:
+  static crypto::Secret secret(std::byte value) {
+    crypto::Secret made{32};
+    std::fill(made.mutable_view().begin(), made.mutable_view().end(), value);
+    return made;
+  }
+
+  std::shared_ptr<MemoryStore> store_;
+  std::shared_ptr<FaultyBackend> faulty_;
+  TemporaryDirectory directory_;
+};
+
+/// A root entry for snapshots whose content does not matter.
+inline format::proto::Entry plain_root() {
+  format::proto::Entry root;
+  root.set_type(format::proto::ENTRY_DIRECTORY);
+  root.set_mode(0755);
+  return root;
+}
+
+}  // namespace vgerfs::testing
