@@ -8,6 +8,7 @@
 
 #include <yaml-cpp/yaml.h>
 
+#include "backends/open_backend.h"
 #include "base/error.h"
 #include "cli/location.h"
 #include "cli/yaml_reader.h"
@@ -35,6 +36,8 @@ class ConfigurationParser {
   std::optional<std::string> name(const YAML::Node& node, std::string_view what);
   std::optional<std::string> path(const YAML::Node& node, std::string_view what);
   std::optional<std::string> url(const YAML::Node& node);
+  /// Of the file: the base of relative paths.
+  std::string directory() const;
   void append_patterns(std::vector<std::string>& to, const YAML::Node& node);
   /// Notes a value that an earlier entry has already. `seen`: value -> line.
   void unique(std::map<std::string, int>& seen, const std::string& value, const YAML::Node& node,
@@ -268,13 +271,23 @@ std::optional<std::string> ConfigurationParser::path(const YAML::Node& node,
     }
     return *home + value->substr(1);
   }
-  return absolute_path(*value, std::filesystem::path{configuration_.file}.parent_path().string());
+  return absolute_path(*value, directory());
 }
 
 std::optional<std::string> ConfigurationParser::url(const YAML::Node& node) {
   const auto value = reader_.text(node, "url");
-  if (!value || has_scheme(*value)) return value;
-  return path(node, "url");
+  if (!value) return std::nullopt;
+  if (value->starts_with('~') || !backends::is_location(*value)) return path(node, "url");
+  try {
+    return absolute_location(*value, directory());
+  } catch (const Error& error) {
+    reader_.problem(node.Mark(), error.message(), error.hint());
+    return std::nullopt;
+  }
+}
+
+std::string ConfigurationParser::directory() const {
+  return std::filesystem::path{configuration_.file}.parent_path().string();
 }
 
 void ConfigurationParser::append_patterns(std::vector<std::string>& to, const YAML::Node& node) {

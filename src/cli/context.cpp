@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "backends/open_backend.h"
 #include "base/error.h"
 #include "cli/command.h"
 #include "cli/location.h"
@@ -42,9 +43,8 @@ RepositoryChoice Context::repository_choice() {
         "use --repository (-r) PATH or LABEL, or the environment variable VGERFS_REPOSITORY; " +
             repository_hint(known)};
   }
-  if (is_location(*wanted)) {
-    std::string location =
-        has_scheme(*wanted) ? *wanted : absolute_path(*wanted, working_directory());
+  if (backends::is_location(*wanted) || *wanted == "." || *wanted == "..") {
+    std::string location = absolute_location(*wanted, working_directory());
     for (const RepositorySettings& settings : known.repositories) {
       if (settings.url == location) return chosen(settings);
     }
@@ -68,19 +68,21 @@ std::string Context::host() {
 }
 
 repo::ClientDirectories Context::directories() {
-  const auto lookup = [this](const char* name) { return io.environment(name); };
-  repo::ClientDirectories directories = repo::default_directories(lookup);
-  const auto choose = [&](std::string& to, const std::optional<std::string>& option,
-                          const char* variable, const std::optional<std::string>& configured) {
-    if (option) {
-      to = absolute_path(*option, working_directory());
-    } else if (!io.environment(variable) && configured) {
-      to = *configured;
-    }
+  const Configuration& known = configuration();
+  const auto choose = [&](const std::optional<std::string>& option, const char* variable,
+                          const std::optional<std::string>& configured) {
+    auto chosen = option ? option : io.environment(variable);
+    if (!chosen) chosen = configured;
+    return chosen ? std::optional{absolute_path(*chosen, working_directory())} : std::nullopt;
   };
-  choose(directories.cache, options.cache_dir, "VGERFS_CACHE_DIR", configuration().cache_dir);
-  choose(directories.state, options.state_dir, "VGERFS_STATE_DIR", configuration().state_dir);
-  return directories;
+  const auto cache = choose(options.cache_dir, "VGERFS_CACHE_DIR", known.cache_dir);
+  const auto state = choose(options.state_dir, "VGERFS_STATE_DIR", known.state_dir);
+  return repo::default_directories([&](const char* name) -> std::optional<std::string> {
+    const std::string_view variable = name;
+    if (variable == "VGERFS_CACHE_DIR") return cache;
+    if (variable == "VGERFS_STATE_DIR") return state;
+    return io.environment(name);
+  });
 }
 
 }  // namespace vgerfs::cli

@@ -70,10 +70,16 @@ class Child {
     posix_spawnattr_t attributes;
     ::posix_spawn_file_actions_init(&actions);
     ::posix_spawnattr_init(&attributes);
-    // A command may ask on the terminal, but it must not eat what comes through a pipe: that may be
-    // a backup.
-    if (!io.is_terminal(io.in))
+    if (!io.is_terminal(io.in)) {
+      // A command may ask on the terminal, but it must not eat what comes through a pipe: that may
+      // be a backup.
       ::posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+      // A group of its own, so that what the shell started can be stopped as well. With a terminal
+      // it stays in ours: another group could not read from the terminal, and Ctrl-C reaches ours
+      // anyway.
+      ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);
+      own_group_ = true;
+    }
     ::posix_spawn_file_actions_adddup2(&actions, out, STDOUT_FILENO);
     const char* const argv[] = {"sh", "-c", command.c_str(), nullptr};
     const int failure = ::posix_spawn(&pid_, "/bin/sh", &actions, &attributes,
@@ -84,7 +90,7 @@ class Child {
   }
   ~Child() {
     if (pid_ <= 0) return;
-    ::kill(pid_, SIGTERM);
+    ::kill(own_group_ ? -pid_ : pid_, SIGTERM);
     wait();
   }
   Child(const Child&) = delete;
@@ -100,6 +106,7 @@ class Child {
 
  private:
   pid_t pid_ = -1;
+  bool own_group_ = false;
 };
 
 }  // namespace
