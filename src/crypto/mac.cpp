@@ -1,10 +1,11 @@
 #include "crypto/mac.h"
 
+#include <sodium.h>
+
 #include <atomic>
 
 #include <openssl/core_names.h>
 #include <openssl/evp.h>
-#include <sodium.h>
 
 #include "base/error.h"
 
@@ -71,19 +72,16 @@ KeyedContext& keyed_context() {
   return context;
 }
 
-Mac hmac(ByteView key, ByteView first, ByteView second = {}, ByteView third = {}) {
+}  // namespace
+
+Mac hmac_sha256(ByteView key, ByteView first, ByteView second, ByteView third, ByteView fourth) {
   MacContext& context = passing_context();
   context.start(key);
   context.update(first);
   context.update(second);
   context.update(third);
+  context.update(fourth);
   return context.finish();
-}
-
-}  // namespace
-
-Mac hmac_sha256(ByteView key, ByteView message) {
-  return hmac(key, message);
 }
 
 struct HmacKey::State {
@@ -122,10 +120,10 @@ Mac HmacKey::operator()(ByteView first, ByteView second, ByteView third, ByteVie
 HkdfPair hkdf_pair(ByteView input_key, ByteView salt, ByteView info) {
   static constexpr std::byte kFirst{1};
   static constexpr std::byte kSecond{2};
-  Mac prk = hmac(salt, input_key);
-  Mac first = hmac(prk, info, {&kFirst, 1});
+  Mac prk = hmac_sha256(salt, input_key);
+  Mac first = hmac_sha256(prk, info, {&kFirst, 1});
   HkdfPair pair;
-  pair.second = hmac(prk, first, info, {&kSecond, 1});
+  pair.second = hmac_sha256(prk, first, info, {&kSecond, 1});
   std::memcpy(pair.first.mutable_view().data(), first.data(), first.size());
   wipe(prk);
   wipe(first);

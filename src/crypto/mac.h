@@ -12,8 +12,9 @@ namespace vgerfs::crypto {
 
 using Mac = std::array<std::byte, 32>;
 
-/// One-shot HMAC-SHA-256. Thread-safe.
-Mac hmac_sha256(ByteView key, ByteView message);
+/// HMAC-SHA-256 under a key that comes once, of the concatenated parts. Thread-safe.
+Mac hmac_sha256(ByteView key, ByteView first, ByteView second = {}, ByteView third = {},
+                ByteView fourth = {});
 
 /// HMAC-SHA-256 under one key; each thread does the key schedule once, as long as it uses one key
 /// at a time. The parts of the message are concatenated. Thread-safe: contexts are per thread.

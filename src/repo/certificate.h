@@ -1,4 +1,5 @@
-// Certificates: what an author may do, signed by the repository's root key (docs/FORMAT.md section 5.3).
+// Certificates: what an author may do, signed by the repository's root key (docs/FORMAT.md
+// section 5.3).
 #pragma once
 
 #include <string>
@@ -27,15 +28,17 @@ struct Certificate {
   bool may_write_for(std::string_view host) const;
 };
 
-/// Whether a host or source name is allowed: 1–128 bytes of [A-Za-z0-9._-], not beginning with a dot.
+/// Whether a host or source name is allowed: 1–128 bytes of [A-Za-z0-9._-], not beginning with a
+/// dot.
 bool is_valid_name(std::string_view name) noexcept;
 
 /// Signs with the root key. Throws usage for values that FORMAT.md does not allow.
-format::proto::SignedCertificate sign_certificate(const Certificate& certificate, const RepositoryId& repository,
+format::proto::SignedCertificate sign_certificate(const Certificate& certificate,
+                                                  const RepositoryId& repository,
                                                   const crypto::SigningKey& root);
 
 /// Checks signature and content. Throws corrupt.
-Certificate verify_certificate(const format::proto::SignedCertificate& certificate, const RepositoryId& repository,
-                               const crypto::PublicKey& root);
+Certificate verify_certificate(const format::proto::SignedCertificate& certificate,
+                               const RepositoryId& repository, const crypto::PublicKey& root);
 
 }  // namespace vgerfs::repo

@@ -8,6 +8,7 @@
 #include "base/ids.h"
 #include "crypto/aead.h"
 #include "crypto/public_key.h"
+#include "repo/features.h"
 
 namespace vgerfs::repo {
 
@@ -24,11 +25,13 @@ struct Config {
   std::int64_t created_s = 0;
   ChunkerParameters chunker;
   std::optional<crypto::Cipher> cipher;  // nullopt: the faster one on each CPU
+  Supported supported;                   // set by parse_config
 };
 
+/// The stored bytes. Throws usage for chunker parameters that FORMAT.md does not allow.
 Bytes encode_config(const Config& config, const crypto::SigningKey& root);
 
-/// Content of an unauthenticated config. Throws corrupt, unsupported (newer format).
+/// Content of a config that is not authenticated yet. Throws corrupt, unsupported (newer format).
 Config parse_config(ByteView stored);
 /// Whether the signature by `root` holds.
 [[nodiscard]] bool verify_config(ByteView stored, const crypto::PublicKey& root);

@@ -11,6 +11,7 @@
 #include "crypto/aead.h"
 #include "repo/certificate.h"
 #include "repo/chunk.h"
+#include "repo/features.h"
 #include "repo/keyring.h"
 
 namespace vgerfs::repo {
@@ -50,16 +51,26 @@ struct IndexRecord {
   std::vector<RecordId> after_records;
   std::vector<SnapshotId> after_snapshots;
   std::vector<PackDescription> packs;
-  std::vector<SnapshotRemoval> removals;  // empty unless the author is full: others' are dropped by open_record
-  bool ignored_claims = false;            // something did not count because of the author's role
+  std::vector<SnapshotRemoval>
+      removals;  // empty unless the author is full: others' are dropped by open_record
+  bool ignored_claims = false;  // set by open_record: something does not count from this author
+  Supported supported;          // set by open_record
 };
 
-/// Stored bytes, signed by the keyring's author. Throws usage if it would exceed kMaxRecordBytes (see `record_weight`).
-Bytes seal_record(const IndexRecord& record, const Keyring& keyring, crypto::Cipher cipher, crypto::Random& random);
+/// Stored bytes, signed by the keyring's author. Throws usage if they would exceed kMaxRecordBytes
+/// (see `record_weight`), denied for removals without role full.
+Bytes seal_record(const IndexRecord& record, const Keyring& keyring, crypto::Cipher cipher,
+                  crypto::Random& random);
+
+/// A record without packs and heads stays below this; every head adds less than
+/// kRecordWeightOfHead.
+inline constexpr std::size_t kRecordWeightBase = 32 * 1024;
+inline constexpr std::size_t kRecordWeightOfHead = 40;
 /// Upper bound of what a pack adds to a record's size: writers split by it.
 std::size_t record_weight(const PackDescription& pack) noexcept;
 
-/// Decrypts, checks signature, certificate and columns. Throws corrupt; unsupported for what this version does not implement.
+/// Decrypts, checks certificate, signature and columns. Throws corrupt; unsupported for what this
+/// version does not implement.
 IndexRecord open_record(ByteView stored, const Keyring& keyring);
 
 }  // namespace vgerfs::repo

@@ -2,8 +2,8 @@
 #pragma once
 
 #include <memory>
-#include <optional>
 #include <string>
+#include <string_view>
 #include <variant>
 
 #include "base/bytes.h"
@@ -35,18 +35,26 @@ struct SlotDescription {
   crypto::PasswordCost cost;  // passphrase slots
 };
 
-/// A new slot's stored bytes. `bundle` from Keyring::bundle or make_bundle; its certificate goes into the slot information.
-Bytes make_slot(const crypto::Secret& bundle, const Credential& credential, crypto::PasswordCost cost,
-                const EnvelopeKeys& keys, crypto::Cipher cipher, std::int64_t now_s, crypto::Random& random);
+/// A new slot's stored bytes. `bundle` from Keyring::bundle or make_bundle; its certificate goes
+/// into the slot information, sealed with `cipher`. `cost` is for passphrases. Throws usage for an
+/// empty passphrase, or a cost that readers refuse.
+Bytes make_slot(const crypto::Secret& bundle, const Credential& credential,
+                crypto::PasswordCost cost, const EnvelopeKeys& keys, crypto::Cipher cipher,
+                std::int64_t now_s, crypto::Random& random);
 
-/// The keyring, or nullopt-like null if the credential does not open this slot. Throws corrupt or unsupported.
-std::unique_ptr<Keyring> open_slot(ByteView slot, const Credential& credential, const RepositoryId& repository);
+/// The keyring, or null if the credential does not open this slot (another one's, or of another
+/// kind). Takes the time and memory of Argon2id for a passphrase. Throws corrupt, unsupported,
+/// no_space.
+std::unique_ptr<Keyring> open_slot(ByteView slot, const Credential& credential,
+                                   const RepositoryId& repository);
 
-/// Slot information. Throws corrupt if it is not authentic.
+/// What the slot information says. Throws corrupt if `slot` does not have this id, or the
+/// information is not authentic or about another slot; unsupported.
 SlotDescription describe_slot(const SlotId& id, ByteView slot, const Keyring& keyring);
 
-/// Key file text ("vgerfs-key-1:<hex>\n") and back. Throws usage with a hint.
+/// Key file text ("vgerfs-key-1:<hex>\n"). The caller wipes it.
 std::string format_key_file(const crypto::Secret& key);
+/// Throws usage with a hint if this is not such a text.
 KeyFile parse_key_file(std::string_view text);
 
 }  // namespace vgerfs::repo

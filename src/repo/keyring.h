@@ -3,9 +3,11 @@
 
 #include <array>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <mutex>
-#include <optional>
+#include <string>
+#include <string_view>
 #include <unordered_map>
 
 #include "base/ids.h"
@@ -22,15 +24,20 @@ namespace vgerfs::repo {
 
 using GearTable = std::array<std::uint64_t, 256>;
 
-/// An opened and checked key bundle. Immutable after construction but for an internal cache; thread-safe.
+/// An opened and checked key bundle. Immutable after construction but for an internal cache;
+/// thread-safe.
 class Keyring {
  public:
   /// Fresh keys for a new repository: role full, with a certificate for `label`.
-  static std::unique_ptr<Keyring> generate(crypto::Random& random, std::string label, std::int64_t now_s);
+  static std::unique_ptr<Keyring> generate(crypto::Random& random, std::string label,
+                                           std::int64_t now_s);
   /// From an encoded KeyBundle. Throws corrupt if FORMAT.md section 5.2 does not hold.
   static std::unique_ptr<Keyring> from_bundle(ByteView encoded);
 
-  /// A bundle for a new slot of `role`, with its own author. Needs role full.
+  ~Keyring();
+
+  /// A bundle for a new slot with role, label, hosts and time of `wanted`, and an author of its
+  /// own. Throws denied without role full, usage for a certificate that FORMAT.md does not allow.
   crypto::Secret make_bundle(const Certificate& wanted, crypto::Random& random) const;
   /// This keyring's own bundle, encoded.
   crypto::Secret bundle() const;
@@ -38,7 +45,9 @@ class Keyring {
   const RepositoryId& repository() const noexcept { return repository_; }
   Role role() const noexcept { return certificate_.role; }
   const Certificate& certificate() const noexcept { return certificate_; }
-  const format::proto::SignedCertificate& signed_certificate() const noexcept { return signed_certificate_; }
+  const format::proto::SignedCertificate& signed_certificate() const noexcept {
+    return signed_certificate_;
+  }
   const crypto::PublicKey& root_public_key() const noexcept { return root_public_key_; }
   const crypto::SigningKey& author() const { return *author_; }
   /// Throws denied without role full.
@@ -57,8 +66,8 @@ class Keyring {
   /// Remembers a data key of this process, so that its blocks can be read without sk.
   void remember(std::shared_ptr<const DataKey> key) const;
   void forget(const crypto::SealedDataKey& sealed) const;
-  /// The data key in a header: remembered, or opened with sk (cached). Throws denied if this role cannot, corrupt if it was not sealed to
-  /// this repository.
+  /// The data key in a header: remembered, or opened with sk (cached). Throws denied if this role
+  /// cannot, corrupt if it was not sealed to this repository.
   std::shared_ptr<const DataKey> open_data_key(const crypto::SealedDataKey& sealed) const;
 
  private:
@@ -83,9 +92,11 @@ class Keyring {
     std::size_t operator()(const crypto::SealedDataKey& sealed) const noexcept;
   };
   mutable std::mutex mutex_;
-  // guarded by mutex_; bounded (oldest dropped), remembered ones stay
-  mutable std::unordered_map<crypto::SealedDataKey, std::shared_ptr<const DataKey>, SealedHash> opened_;
-  mutable std::unordered_map<crypto::SealedDataKey, std::shared_ptr<const DataKey>, SealedHash> remembered_;
+  using DataKeys =
+      std::unordered_map<crypto::SealedDataKey, std::shared_ptr<const DataKey>, SealedHash>;
+  mutable DataKeys opened_;                                 // guarded by mutex_; bounded
+  mutable std::deque<crypto::SealedDataKey> opened_order_;  // guarded by mutex_; oldest first
+  mutable DataKeys remembered_;  // guarded by mutex_; stay until forgotten
 };
 
 }  // namespace vgerfs::repo

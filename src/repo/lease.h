@@ -7,6 +7,7 @@
 
 #include "base/bytes.h"
 #include "base/ids.h"
+#include "repo/features.h"
 #include "repo/index_record.h"
 #include "repo/keyring.h"
 
@@ -26,9 +27,14 @@ struct Lease {
   std::uint32_t ttl_s = 0;
   std::uint64_t sequence = 0;
   std::vector<RecordId> condemnations;
+  Supported supported;  // set by open_lease
 };
 
-Bytes seal_lease(const Lease& lease, const Keyring& keyring, crypto::Cipher cipher, crypto::Random& random);
+/// Stored bytes, signed by the keyring's author. Throws usage if they would exceed kMaxLeaseBytes.
+
+Bytes seal_lease(const Lease& lease, const Keyring& keyring, crypto::Cipher cipher,
+                 crypto::Random& random);
+/// Throws corrupt, unsupported. Host and program are what the author says: any UTF-8 text.
 Lease open_lease(ByteView stored, const Keyring& keyring);
 
 }  // namespace vgerfs::repo

@@ -15,6 +15,8 @@ inline constexpr std::size_t kMaxPackBytes = std::size_t{512} << 20;
 inline constexpr std::uint32_t kMaxPackBlocks = 1U << 20;
 inline constexpr std::size_t kMaxBlockPlainBytes = std::size_t{16} << 20;
 inline constexpr std::uint32_t kMaxBlockChunks = 65536;
+// Sealed data of a block: the payload and its padding.
+inline constexpr std::size_t kMaxBlockDataBytes = std::size_t{32} << 20;
 inline constexpr std::size_t kMaxChunkBytes = std::size_t{8} << 20;
 inline constexpr std::size_t kMaxNodeBytes = std::size_t{1} << 20;
 inline constexpr std::size_t kMaxNodeEntries = 65536;

@@ -1,0 +1,25 @@
+// The error that a piece of code ends with, for one-line expectations.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "base/error.h"
+
+namespace vgerfs::testing {
+
+/// Name of the Error's code ("corrupt"), or "none" if nothing was thrown. Other exceptions pass.
+///
+///   EXPECT_EQ(error_of([&] { parse_config(bytes); }), "corrupt");
+template <class Code>
+std::string_view error_of(Code&& code) {
+  try {
+    static_cast<void>(std::forward<Code>(code)());
+  } catch (const Error& error) {
+    return to_string(error.code());
+  }
+  return "none";
+}
+
+}  // namespace vgerfs::testing
