@@ -89,6 +89,7 @@ Snapshot open_snapshot(const SnapshotId& id, ByteView stored, const Keyring& key
   if (snapshot.kind == kTreeSnapshot) {
     check_entry(message.root(), /*is_root=*/true);
     snapshot.root = std::move(*message.mutable_root());
+    snapshot.root.DiscardUnknownFields();  // a later snapshot may carry the root on
   }
   snapshot.parent = optional_id_field<SnapshotId>(message.parent(), "the snapshot's parent");
   snapshot.tags.assign(message.tags().begin(), message.tags().end());
