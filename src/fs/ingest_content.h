@@ -23,8 +23,8 @@ class ContentPort {
   virtual ~ContentPort() = default;
   /// Stores the bytes (1 … kMaxChunkBytes) as one chunk. Throws what the session failed with.
   virtual Segment put(ByteView bytes) = 0;
-  /// Keeps 1 … Spool::kMaxRecordBytes bytes in the spool. Null if it is full.
-  virtual std::shared_ptr<const SpoolRecord> spool(ByteView bytes) = 0;
+  /// Keeps 1 … repo::Spool::kMaxRecordBytes bytes in the spool. Null if it is full.
+  virtual std::shared_ptr<const repo::SpoolRecord> spool(ByteView bytes) = 0;
   virtual const repo::Chunker& chunker() const = 0;
   virtual Epoch epoch() const = 0;
 };

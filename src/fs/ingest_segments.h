@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "base/ids.h"
-#include "fs/ingest_spool.h"
 #include "repo/extents.h"
+#include "repo/spool.h"
 
 namespace vgerfs::fs {
 
@@ -44,7 +44,7 @@ struct Segment {
   ChunkId chunk;
   /// spool: the bytes. chunk: a copy to read back, for a chunk whose block this key cannot open;
   /// else null.
-  std::shared_ptr<const SpoolRecord> spool;
+  std::shared_ptr<const repo::SpoolRecord> spool;
 
   static Segment hole(std::uint64_t bytes) { return {.bytes = bytes}; }
   /// `count` bytes from `from` on.

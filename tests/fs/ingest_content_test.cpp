@@ -39,7 +39,9 @@ class FakePort final : public ContentPort {
     ++puts;
     return {.bytes = bytes.size(), .kind = SegmentKind::chunk, .epoch = epoch_, .chunk = id};
   }
-  std::shared_ptr<const SpoolRecord> spool(ByteView bytes) override { return spool_.append(bytes); }
+  std::shared_ptr<const repo::SpoolRecord> spool(ByteView bytes) override {
+    return spool_.append(bytes);
+  }
   const repo::Chunker& chunker() const override { return chunker_; }
   Epoch epoch() const override { return epoch_; }
 
@@ -74,7 +76,7 @@ class FakePort final : public ContentPort {
     return out;
   }
 
-  const Spool& spool() const noexcept { return spool_; }
+  const repo::Spool& spool() const noexcept { return spool_; }
 
   std::map<ChunkId, Bytes> chunks;
   std::size_t largest = 0;
@@ -84,7 +86,7 @@ class FakePort final : public ContentPort {
  private:
   testing::TemporaryDirectory directory_;
   testing::FixedRandom random_{3};
-  Spool spool_;
+  repo::Spool spool_;
   repo::Chunker chunker_{{.min_bytes = 8 << 10, .average_bytes = 32 << 10, .max_bytes = 128 << 10},
                          gear()};
   Epoch epoch_ = 5;

@@ -1,4 +1,4 @@
-#include "fs/ingest_spool.h"
+#include "repo/spool.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -13,7 +13,7 @@
 #include "base/log.h"
 #include "crypto/mac.h"
 
-namespace vgerfs::fs {
+namespace vgerfs::repo {
 namespace {
 
 constexpr std::uint64_t kPageBytes = 4096;
@@ -131,4 +131,4 @@ void Spool::report_full(std::string_view reason) {
                used_bytes_ >> 20U, reason);
 }
 
-}  // namespace vgerfs::fs
+}  // namespace vgerfs::repo

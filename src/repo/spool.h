@@ -16,7 +16,7 @@
 #include "crypto/random.h"
 #include "crypto/secret.h"
 
-namespace vgerfs::fs {
+namespace vgerfs::repo {
 
 class Spool;
 
@@ -75,4 +75,4 @@ class Spool {
   std::uint64_t next_offset_ = 0;
 };
 
-}  // namespace vgerfs::fs
+}  // namespace vgerfs::repo

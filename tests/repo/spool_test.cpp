@@ -1,4 +1,4 @@
-#include "fs/ingest_spool.h"
+#include "repo/spool.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -13,7 +13,7 @@
 #include "support/fixed_random.h"
 #include "support/temporary_directory.h"
 
-namespace vgerfs::fs {
+namespace vgerfs::repo {
 namespace {
 
 using testing::FixedRandom;
@@ -120,4 +120,4 @@ TEST(Spool, NoticesADiskThatChangesBytes) {
 }
 
 }  // namespace
-}  // namespace vgerfs::fs
+}  // namespace vgerfs::repo

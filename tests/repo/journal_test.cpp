@@ -1,4 +1,4 @@
-#include "fs/ingest_journal.h"
+#include "repo/journal.h"
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -14,7 +14,7 @@
 #include "support/fixed_random.h"
 #include "support/temporary_directory.h"
 
-namespace vgerfs::fs {
+namespace vgerfs::repo {
 namespace {
 
 using testing::FixedRandom;
@@ -231,4 +231,4 @@ TEST_F(JournalFile, NeverSealsTwoContentsUnderOneKey) {
 }
 
 }  // namespace
-}  // namespace vgerfs::fs
+}  // namespace vgerfs::repo

@@ -1,4 +1,4 @@
-#include "fs/ingest_journal.h"
+#include "repo/journal.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -15,7 +15,7 @@
 #include "crypto/aead.h"
 #include "crypto/mac.h"
 
-namespace vgerfs::fs {
+namespace vgerfs::repo {
 namespace {
 
 constexpr std::string_view kFileMagic = "VGERJRNL";
@@ -298,4 +298,4 @@ void Journal::remove(const std::string& path) {
 
 bool Journal::exists(const std::string& path) { return ::access(path.c_str(), F_OK) == 0; }
 
-}  // namespace vgerfs::fs
+}  // namespace vgerfs::repo

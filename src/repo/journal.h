@@ -1,5 +1,6 @@
 // A source's journal: an append-only file of sealed records, grouped into transactions, from which
-// the next mount resumes an interrupted session. What the records say: ingest_journal_codec.h.
+// the next mount resumes an interrupted session. What the records say is their writer's business
+// (fs/ingest_image.h).
 //
 //     0           8        10      16                 32
 //     +-----------+--------+-------+------------------+
@@ -37,7 +38,7 @@
 #include "crypto/random.h"
 #include "crypto/secret.h"
 
-namespace vgerfs::fs {
+namespace vgerfs::repo {
 
 inline constexpr std::size_t kMaxJournalPayloadBytes = std::size_t{32} << 20;
 
@@ -112,4 +113,4 @@ class Journal {
   bool unnamed_ = false;  // lies at path + ".new" until its first commit
 };
 
-}  // namespace vgerfs::fs
+}  // namespace vgerfs::repo
