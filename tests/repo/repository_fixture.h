@@ -47,7 +47,8 @@ class TestRepository {
   /// A client by name: the same name finds its cache and state again.
   std::unique_ptr<repo::Repository> open(const repo::Credential& credential, const std::string& client,
                                          bool accept_rollback = false) {
-    faulty_ = std::make_shared<FaultyBackend>(std::make_shared<MemoryBackend>(store_));
+    const auto parts = std::make_shared<Client>(store_);
+    faulty_ = {parts, &parts->faulty};
     repo::OpenOptions options;
     options.directories = {.cache = directory_.path() + "/" + client + "/cache",
                            .state = directory_.path() + "/" + client + "/state"};
@@ -57,11 +58,18 @@ class TestRepository {
   }
 
   MemoryStore& store() { return *store_; }
+  const std::shared_ptr<MemoryStore>& shared_store() const { return store_; }
   const std::string& directory() const { return directory_.path(); }
   /// The backend of the client opened last.
   FaultyBackend& faulty() { return *faulty_; }
 
  private:
+  struct Client {
+    explicit Client(std::shared_ptr<MemoryStore> store) : memory(std::move(store)), faulty(memory) {}
+    MemoryBackend memory;
+    FaultyBackend faulty;
+  };
+
   static crypto::Secret secret(std::byte value) {
     crypto::Secret made{32};
     std::fill(made.mutable_view().begin(), made.mutable_view().end(), value);
