@@ -1,0 +1,116 @@
+#include "repo/source_memory.h"
+
+#include <algorithm>
+#include <unordered_set>
+#include <utility>
+
+#include "base/log.h"
+#include "repo/node_walk.h"
+#include "repo/snapshot_list.h"
+
+namespace vgerfs::repo {
+namespace {
+
+constexpr const char* kLastFile = "/last";
+constexpr const char* kTreesFile = "/trees.sqlite";
+constexpr const char* kFingerprintsFile = "/fingerprints";
+constexpr const char* kLastPurpose = "last snapshot";
+constexpr const char* kTreesPurpose = "trees";
+
+/// Passes chunks on and keeps metadata.
+class KeepingSink final : public ChunkSink {
+ public:
+  KeepingSink(ChunkSink& session, TreeStore* trees) : session_(session), trees_(trees) {}
+
+  ChunkId put(ChunkKind kind, ByteView bytes) override {
+    const ChunkId id = session_.put(kind, bytes);
+    if (trees_ != nullptr && kind != ChunkKind::data) trees_->put(kind, id, bytes);
+    return id;
+  }
+
+ private:
+  ChunkSink& session_;
+  TreeStore* trees_;  // null: keeps nothing
+};
+
+}  // namespace
+
+SourceMemory::SourceMemory(Repository& repository, std::string_view host, std::string_view source)
+    : repository_(repository),
+      host_(host),
+      source_(source),
+      directory_(repository.source_directory(host, source)) {}
+
+std::optional<LastSnapshot> SourceMemory::last() {
+  const auto list = repository_.snapshots();
+  if (repository_.can_read()) {
+    const ListedSnapshot* newest = latest_of(*list, host_, source_);
+    if (newest == nullptr) return std::nullopt;
+    return LastSnapshot{newest->snapshot->id, newest->snapshot->time, newest->snapshot->root};
+  }
+  const Keyring& keyring = repository_.keyring();
+  std::optional<LastSnapshot> last;
+  try {
+    last = read_last_snapshot(directory_ + kLastFile, keyring.local_key(kLastPurpose),
+                              keyring.repository());
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::corrupt) throw;
+    log::warning(
+        "the record of the last snapshot of {}/{} is damaged; everything is read again: {}", host_,
+        source_, error.what());
+  }
+  if (!last) return std::nullopt;
+  const auto removed = repository_.index().removed_snapshots();
+  if (!std::binary_search(list->ids.begin(), list->ids.end(), last->id) ||
+      std::find(removed.begin(), removed.end(), last->id) != removed.end()) {
+    return std::nullopt;
+  }
+  return last;
+}
+
+TreeStore& SourceMemory::tree_store() {
+  const std::lock_guard lock{mutex_};
+  if (!trees_) {
+    const Keyring& keyring = repository_.keyring();
+    trees_ = TreeStore::open(directory_ + kTreesFile, keyring.local_key(kTreesPurpose),
+                             keyring.repository());
+  }
+  return *trees_;
+}
+
+ChunkSource& SourceMemory::trees() {
+  if (repository_.can_read()) return repository_.reader();
+  return tree_store();
+}
+
+std::unique_ptr<ChunkSink> SourceMemory::sink(ChunkSink& session) {
+  return std::make_unique<KeepingSink>(session, repository_.can_read() ? nullptr : &tree_store());
+}
+
+std::unique_ptr<FileFingerprints> SourceMemory::fingerprints(const SnapshotId& snapshot) const {
+  return FileFingerprints::open(directory_ + kFingerprintsFile, snapshot);
+}
+
+void SourceMemory::remember_fingerprints(const SnapshotId& snapshot,
+                                         FingerprintWriter& fingerprints) const {
+  fingerprints.write(directory_ + kFingerprintsFile, snapshot);
+}
+
+void SourceMemory::remember(const LastSnapshot& snapshot, FingerprintWriter* fingerprints) {
+  if (!repository_.can_read()) {
+    TreeStore& trees = tree_store();
+    trees.flush();
+    const Keyring& keyring = repository_.keyring();
+    write_last_snapshot(directory_ + kLastFile, snapshot, keyring.local_key(kLastPurpose),
+                        keyring.repository());
+    // Only now: until then the snapshot before was the one to go on from.
+    std::unordered_set<ChunkId> needed;
+    for_each_metadata_chunk(trees, snapshot.root,
+                            [&](ChunkKind, const ChunkId& id) { return needed.insert(id).second; });
+    trees.retain([&](const ChunkId& id) { return needed.contains(id); });
+  }
+  // Without new ones the old are of another snapshot, which is as good as none.
+  if (fingerprints != nullptr) remember_fingerprints(snapshot.id, *fingerprints);
+}
+
+}  // namespace vgerfs::repo
