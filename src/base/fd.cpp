@@ -24,7 +24,9 @@ Fd open_at(int directory_fd, const std::string& path, int flags, mode_t mode) {
   return Fd{fd};
 }
 
-Fd open_file(const std::string& path, int flags, mode_t mode) { return open_at(AT_FDCWD, path, flags, mode); }
+Fd open_file(const std::string& path, int flags, mode_t mode) {
+  return open_at(AT_FDCWD, path, flags, mode);
+}
 
 void write_all_at(int fd, ByteView bytes, std::uint64_t offset, std::string_view what) {
   while (!bytes.empty()) {
@@ -81,7 +83,8 @@ Bytes read_whole_file(const std::string& path, std::size_t max_bytes) {
 void make_directories(const std::string& path, mode_t mode) {
   for (std::size_t at = path.find('/', 1);; at = path.find('/', at + 1)) {
     const std::string part = path.substr(0, at);
-    if (::mkdir(part.c_str(), mode) != 0 && errno != EEXIST) throw system_error(errno, "creating directory " + part);
+    if (::mkdir(part.c_str(), mode) != 0 && errno != EEXIST)
+      throw system_error(errno, "creating directory " + part);
     if (at == std::string::npos) break;
   }
   if (!std::filesystem::is_directory(path)) throw system_error(ENOTDIR, path);
@@ -92,16 +95,25 @@ void sync_directory(const std::string& path) {
   if (::fsync(fd.get()) != 0) throw system_error(errno, "syncing directory " + path);
 }
 
-void replace_file(const std::string& path, ByteView bytes, mode_t mode) {
+void replace_file(const std::string& path, std::initializer_list<ByteView> parts, mode_t mode) {
   const std::string temporary = path + ".tmp-" + std::to_string(::getpid());
-  {
+  try {
     const Fd fd = open_file(temporary, O_WRONLY | O_CREAT | O_TRUNC, mode);
-    write_all(fd.get(), bytes, temporary);
+    for (const ByteView part : parts) write_all(fd.get(), part, temporary);
     if (::fsync(fd.get()) != 0) throw system_error(errno, "syncing " + temporary);
+    if (::rename(temporary.c_str(), path.c_str()) != 0) {
+      throw system_error(errno, "renaming to " + path);
+    }
+  } catch (...) {
+    ::unlink(temporary.c_str());  // on a full disk it must not stay
+    throw;
   }
-  if (::rename(temporary.c_str(), path.c_str()) != 0) throw system_error(errno, "renaming to " + path);
   const std::string parent = std::filesystem::path(path).parent_path().string();
   sync_directory(parent.empty() ? "." : parent);
+}
+
+void replace_file(const std::string& path, ByteView bytes, mode_t mode) {
+  replace_file(path, {bytes}, mode);
 }
 
 }  // namespace vgerfs

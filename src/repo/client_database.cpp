@@ -14,7 +14,7 @@
 namespace vgerfs::repo {
 namespace {
 
-std::string marker_of(const std::string& path) { return path + ".damaged"; }
+std::string marker_of(const std::string& path) { return path + ".discarded"; }
 
 // Held while a database is opened: SQLite's own locks do not cover switching to WAL and making the
 // schema.
@@ -88,7 +88,7 @@ OpenedDatabase open_client_database(const std::string& path, const DatabaseOptio
   const Fd lock = lock_opening(path);
   const std::string marker = marker_of(path);
   if (::access(marker.c_str(), F_OK) == 0) {
-    log::warning("the {} {} was found damaged and is made anew", kind.name, path);
+    log::warning("the {} {} was discarded and is made anew", kind.name, path);
     Database::make_empty(path);
     if (::unlink(marker.c_str()) != 0) throw system_error(errno, "removing " + marker);
   }
@@ -105,21 +105,19 @@ OpenedDatabase open_client_database(const std::string& path, const DatabaseOptio
   return std::move(*opened);
 }
 
-void mark_damaged(const std::string& path) noexcept {
-  try {
-    open_file(marker_of(path), O_WRONLY | O_CREAT, 0600);
-  } catch (const std::exception& error) {
-    log::error("cannot mark {} as damaged: {}", path, error.what());
-  }
+void discard_database(const std::string& path) {
+  open_file(marker_of(path), O_WRONLY | O_CREAT, 0600);
 }
 
 void note_damage(const std::string& path, const DatabaseKind& kind, Error& error) noexcept {
   if (error.code() != ErrorCode::corrupt) return;
-  mark_damaged(path);
   try {
     error.add_context(fmt::format("the client's {}", kind.name));
+    discard_database(path);
     error.set_hint(
         "the repository is not affected: run the command again, it starts with a new one");
+  } catch (const Error& failure) {
+    log::error("{}", failure.message());
   } catch (const std::bad_alloc&) {  // the error stays as it is
   }
 }

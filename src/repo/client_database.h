@@ -31,11 +31,11 @@ struct OpenedDatabase {
 OpenedDatabase open_client_database(const std::string& path, const DatabaseOptions& options,
                                     const DatabaseKind& kind, const RepositoryId& repository);
 
-/// Lets the next open_client_database make the file anew. For damage that shows in the middle of
-/// work: to empty it then would make others take absence for truth. Logs what fails.
-void mark_damaged(const std::string& path) noexcept;
+/// Has the next open_client_database make the file anew. For damage that shows in the middle of
+/// work: to empty it then would make others take absence for truth.
+void discard_database(const std::string& path);
 
-/// Marks the database if the error says corrupt, and tells the user what happens next.
+/// Discards the database if the error says corrupt, and tells the user what happens next.
 void note_damage(const std::string& path, const DatabaseKind& kind, Error& error) noexcept;
 
 /// Runs work on an open database; damage that it finds is noted. Callbacks of the caller do not

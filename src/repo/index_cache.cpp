@@ -25,6 +25,8 @@ constexpr std::size_t kIdleReaders = 8;          // with the writer's 64 MiB of 
 constexpr std::size_t kFilterBatch = 64 * 1024;  // keys
 constexpr std::int64_t kPackBatch = 256;         // packs without blocks read at once
 
+std::string database_path(const std::string& directory) { return directory + "/index.sqlite"; }
+
 IndexTotals read_totals(Database& database) {
   auto row =
       database.query("SELECT records, packs, blocks, chunks, stored_bytes, plain_bytes FROM total");
@@ -89,6 +91,10 @@ class SqliteIndexCache final : public IndexCache {
       log::debug("index filter not closed: {}",
                  error.what());  // it is made anew after the next boot
     }
+  }
+
+  std::array<std::byte, 16> generation() override {
+    return read([&](Database& database) { return read_generation(database); });
   }
 
   bool has_record(const RecordId& id) override {
@@ -368,8 +374,12 @@ std::unique_ptr<IndexCache> IndexCache::open(const std::string& directory,
                                              const RepositoryId& repository) {
   make_directories(directory, 0700);
   return std::make_unique<SqliteIndexCache>(
-      directory, open_client_database(directory + "/index.sqlite", kWriterOptions, kIndexDatabase,
-                                      repository));
+      directory,
+      open_client_database(database_path(directory), kWriterOptions, kIndexDatabase, repository));
+}
+
+void IndexCache::discard(const std::string& directory) {
+  discard_database(database_path(directory));
 }
 
 }  // namespace vgerfs::repo

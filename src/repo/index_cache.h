@@ -3,6 +3,7 @@
 // (mode 0600): it holds ids, places and sizes, no names and no keys.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -53,7 +54,13 @@ class IndexCache {
   static std::unique_ptr<IndexCache> open(const std::string& directory,
                                           const RepositoryId& repository);
   virtual ~IndexCache() = default;
+  /// Has the next `open` make it anew. Other processes may have it open: the files themselves must
+  /// not be deleted.
+  static void discard(const std::string& directory);
 
+  /// Changes when the cache was made anew, by another process perhaps: all records have to be
+  /// applied again.
+  virtual std::array<std::byte, 16> generation() = 0;
   /// Records applied so far.
   virtual bool has_record(const RecordId& id) = 0;
   virtual std::vector<RecordId> records() = 0;

@@ -32,6 +32,7 @@ struct Repository::Listing {
   std::vector<SnapshotId> snapshots;
   std::unordered_map<SnapshotId, std::optional<Timestamp>> stored_at;
   std::unordered_map<RecordId, std::uint64_t> record_bytes;
+  std::array<std::byte, 16> index_generation{};
 };
 
 void Repository::init(Backend& backend, const Credential& credential, const InitOptions& options,
@@ -147,7 +148,7 @@ void Repository::open_client_files() {
       throw Error{ErrorCode::rollback, "the store has lost index records that this client has read", kRollbackHint};
     }
     index_.reset();
-    std::filesystem::remove_all(cache_directory());
+    IndexCache::discard(cache_directory());
     index_ = IndexCache::open(cache_directory(), config_.repository);
   }
   reader_ = std::make_unique<ChunkReader>(*backend_, *index_, *keyring_, options_.block_cache_bytes);
@@ -282,7 +283,11 @@ void Repository::check_claims(const Listing& listing) {
 void Repository::refresh() {
   const std::lock_guard refresh_lock{refresh_mutex_};
   Listing listing = list_store();
-  if (last_listing_ && listing.records == last_listing_->records && listing.snapshots == last_listing_->snapshots) return;
+  listing.index_generation = index_->generation();
+  if (last_listing_ && listing.records == last_listing_->records && listing.snapshots == last_listing_->snapshots &&
+      listing.index_generation == last_listing_->index_generation) {
+    return;
+  }
   {
     const std::lock_guard lock{mutex_};
     warnings_.clear();

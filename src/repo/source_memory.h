@@ -10,8 +10,10 @@
 #include <string_view>
 
 #include "repo/chunk.h"
+#include "repo/fingerprints.h"
+#include "repo/last_snapshot.h"
 #include "repo/repository.h"
-#include "repo/source_state.h"
+#include "repo/tree_store.h"
 
 namespace vgerfs::repo {
 

@@ -174,7 +174,7 @@ TEST_F(IndexCacheTest, AnErrorOfTheVisitorIsNotTakenForDamage) {
                                     }),
                Error);
   EXPECT_EQ(cache->find(kChunkA).size(), 1U);
-  EXPECT_NE(::access((directory_ / "cache/index.sqlite.damaged").c_str(), F_OK), 0);
+  EXPECT_NE(::access((directory_ / "cache/index.sqlite.discarded").c_str(), F_OK), 0);
 }
 
 TEST_F(IndexCacheTest, OnlyFullAuthorsRemoveSnapshots) {
