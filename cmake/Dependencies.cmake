@@ -17,6 +17,9 @@ pkg_check_modules(libsystemd REQUIRED IMPORTED_TARGET libsystemd)
 # The API version is part of using the library, not a choice of each source file.
 target_compile_definitions(PkgConfig::fuse3 INTERFACE FUSE_USE_VERSION=314)
 
+# Only measurements need it.
+find_package(benchmark QUIET)
+
 if(VGERFS_TESTS)
   find_package(GTest REQUIRED)
   find_package(rapidcheck REQUIRED)
