@@ -77,6 +77,12 @@ struct DirectoryItem {
 };
 using DirectorySink = std::function<bool(const DirectoryItem&)>;
 
+/// The cookie of the first entry after "." and "..", which have 0 and 1.
+inline constexpr std::uint64_t kFirstCookie = 2;
+/// Offers "." and ".." unless `cookie` lies behind them; false if the reply is full. The kernel takes no look-up reference
+/// for them.
+bool offer_dots(std::uint64_t inode, std::uint64_t parent_inode, std::uint64_t cookie, const DirectorySink& sink);
+
 struct FsStatistics {
   std::uint64_t block_bytes = 4096;
   std::uint64_t blocks = 0;
