@@ -296,6 +296,10 @@ void Repository::refresh() {
   apply_new_records(listing);
   read_snapshots(listing);
   check_claims(listing);
+  if (seen_->is_new() && !last_listing_ && !listing.snapshots.empty()) {
+    warn("this client has no memory of the repository: rollback detection starts anew; compare the heads that "
+         "`vgerfs-admin info` prints with another client's");
+  }
   seen_->add(listing.records, listing.snapshots);
   last_listing_ = std::make_unique<Listing>(std::move(listing));
 }
