@@ -137,7 +137,8 @@ struct ChunkWriter::Impl {
   void submit(std::shared_ptr<PendingBlock> block);
   void seal_loop();
   /// With `block.mutex` held. Returns the pack that became full.
-  std::optional<StoreJob> place_in_pack(PendingBlock& block, const Buffer& sealed, BlockEntry entry);
+  std::optional<StoreJob> place_in_pack(PendingBlock& block, ByteView sealed, BlockEntry entry);
+  void adopt(BlockEntry entry, ByteView sealed);
   void store_loop();
   void store(StoreJob& job);
 
@@ -189,6 +190,7 @@ struct ChunkWriter::Impl {
 
   std::atomic<bool> failed = false;
   std::atomic<bool> store_failed = false;
+  std::atomic<bool> has_adopted = false;
   mutable std::mutex mutex;  // leaf; guards all below
   std::exception_ptr failure;        // of the pipeline itself: final
   std::exception_ptr store_failure;  // of the store: the next flush tries again
@@ -196,6 +198,7 @@ struct ChunkWriter::Impl {
   SessionCounters counters;
   std::vector<PackDescription> finished;
   std::unordered_set<PackId> own_packs;  // settled ones too: this session can read them
+  std::unordered_set<ChunkId> adopted;   // but not these in them
 
   std::vector<std::jthread> threads;  // last: they end first
 };
@@ -206,6 +209,12 @@ PutResult ChunkWriter::Impl::put(ChunkKind kind, ByteView bytes, bool again) {
   check_store_failure();
   PutResult result{.id = keyring.chunk_id(kind, bytes), .added = false, .readable = false};
   Shard& shard = shard_of(result.id);
+  bool sealed_before = false;  // by a session whose data key is gone
+  if (has_adopted && keyring.role() != Role::full) {
+    const std::lock_guard lock{mutex};
+    sealed_before = adopted.contains(result.id);
+    if (sealed_before && again) adopted.erase(result.id);
+  }
   const auto count_known = [&] {
     const std::lock_guard lock{mutex};
     ++counters.known_chunks;
@@ -214,14 +223,15 @@ PutResult ChunkWriter::Impl::put(ChunkKind kind, ByteView bytes, bool again) {
   };
   {
     const std::lock_guard lock{shard.mutex};
+    if (sealed_before && again) shard.chunks.erase(result.id);
     if (shard.chunks.contains(result.id)) {
-      result.readable = true;
+      result.readable = !sealed_before;
       return count_known();
     }
   }
   if (!again && index.knows(result.id, keyring.certificate().author, options.dedup)) {
     result.readable = keyring.role() == Role::full;
-    if (!result.readable) {
+    if (!result.readable && !sealed_before) {
       const std::vector<ChunkPlace> places = index.find(result.id);
       const std::lock_guard lock{mutex};
       result.readable = std::any_of(places.begin(), places.end(),
@@ -307,7 +317,7 @@ void ChunkWriter::Impl::seal_loop() {
         const std::lock_guard lock{block.mutex};
         Buffer sealed = block.plain.bytes.size() > kDataBlockBytes ? large.take() : pool.take();
         BlockEntry entry = seal_block(block.plain, sealing, compressor, directory, sealed);
-        full = place_in_pack(block, sealed, std::move(entry));
+        full = place_in_pack(block, sealed.view(), std::move(entry));
       }
       if (full && !store_queue.push(std::move(*full), options.pack_bytes)) check_failure();
       blocks_under_way.end(block.number);
@@ -317,7 +327,7 @@ void ChunkWriter::Impl::seal_loop() {
   }
 }
 
-std::optional<ChunkWriter::Impl::StoreJob> ChunkWriter::Impl::place_in_pack(PendingBlock& block, const Buffer& sealed,
+std::optional<ChunkWriter::Impl::StoreJob> ChunkWriter::Impl::place_in_pack(PendingBlock& block, ByteView sealed,
                                                                             BlockEntry entry) {
   OpenPack& open = open_pack_of(pack_kind_of(block.kind));
   std::optional<StoreJob> full;
@@ -334,12 +344,41 @@ std::optional<ChunkWriter::Impl::StoreJob> ChunkWriter::Impl::place_in_pack(Pend
   }
   const std::lock_guard pack_lock{open.pack->mutex};
   entry.offset = static_cast<std::uint32_t>(open.pack->bytes.size());
-  open.pack->bytes.append(sealed.view());
+  open.pack->bytes.append(sealed);
   block.entry = entry;
   block.pack = open.pack;
   block.plain = {};
   open.pack->blocks.push_back(std::move(entry));
   return full;
+}
+
+void ChunkWriter::Impl::adopt(BlockEntry entry, ByteView sealed) {
+  VGERFS_CHECK(entry.stored_bytes == sealed.size() && !entry.chunks.empty());
+  check_failure();
+  check_store_failure();
+  const std::vector<ChunkEntry> chunks = entry.chunks;
+  auto block = std::make_shared<PendingBlock>();
+  block->kind = block->plain.kind = entry.chunk_kind;
+  std::optional<StoreJob> full;
+  {
+    const std::lock_guard lock{block->mutex};
+    full = place_in_pack(*block, sealed, std::move(entry));
+  }
+  for (std::uint32_t i = 0; i < chunks.size(); ++i) {
+    Shard& shard = shard_of(chunks[i].id);
+    const std::lock_guard lock{shard.mutex};
+    shard.chunks.try_emplace(chunks[i].id, PendingChunk{block, i});
+  }
+  {
+    const std::lock_guard lock{mutex};
+    counters.added_chunks += chunks.size();
+    for (const ChunkEntry& chunk : chunks) {
+      counters.added_bytes += chunk.plain_bytes;
+      adopted.insert(chunk.id);
+    }
+    has_adopted = true;
+  }
+  if (full && !store_queue.push(std::move(*full), options.pack_bytes)) check_failure();
 }
 
 void ChunkWriter::Impl::store_loop() {
@@ -501,6 +540,10 @@ void ChunkWriter::settle(const std::vector<PackDescription>& packs) {
     }
   }
 }
+
+void ChunkWriter::adopt(BlockEntry entry, ByteView sealed) { impl_->adopt(std::move(entry), sealed); }
+
+bool ChunkWriter::failed() const noexcept { return impl_->failed; }
 
 void ChunkWriter::abandon(std::exception_ptr reason) { impl_->fail(std::move(reason)); }
 

@@ -56,11 +56,17 @@ class ChunkWriter final : public PendingChunks {
   /// Stores the chunk even if it is known, unless this writer has it pending.
   PutResult put_again(ChunkKind kind, ByteView bytes);
 
+  /// Takes a block that this author sealed in an earlier session (an ingest journal's): it goes into a pack as it is. `entry` describes it.
+  /// Its chunks count as pending, but can be read only by a key that opens the block.
+  void adopt(BlockEntry entry, ByteView sealed);
+
   std::optional<ChunkView> find_pending(ChunkKind kind, const ChunkId& id) override;
 
   /// Hands everything put before the call to the store (not yet durable: that is the backend's barrier) and returns the packs finished since
   /// the last `settle`.
   std::vector<PackDescription> flush();
+  /// A failure is final: every later call throws it, and what was not settled is lost.
+  bool failed() const noexcept;
   /// Every later call throws `reason`: what was handed to the store is lost.
   void abandon(std::exception_ptr reason);
   /// These packs are in the index now: their chunks are no longer pending.

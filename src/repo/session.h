@@ -58,6 +58,11 @@ class Session final : public ChunkSink {
   /// Stores the chunk even if an unreadable copy is known (ingest view with a full spool).
   PutResult put_again(ChunkKind kind, ByteView bytes);
 
+  /// Takes a block that this slot sealed in an earlier session as it is; see ChunkWriter::adopt.
+  void adopt_block(BlockEntry entry, ByteView sealed);
+  /// The session failed for good: what its last checkpoint did not name is lost, every later call throws.
+  bool is_over() const noexcept;
+
   /// Makes everything put so far durable and named by an index record. Called by itself every checkpoint interval. Writes nothing if nothing was added.
   void checkpoint();
   /// Checkpoint, closure check, snapshot, barrier. Returns when durable. The session is over afterwards.

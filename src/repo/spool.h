@@ -15,6 +15,7 @@
 #include "crypto/aead.h"
 #include "crypto/random.h"
 #include "crypto/secret.h"
+#include "repo/limits.h"
 
 namespace vgerfs::repo {
 
@@ -46,7 +47,7 @@ class SpoolRecord {
 /// Thread-safe.
 class Spool {
  public:
-  static constexpr std::size_t kMaxRecordBytes = std::size_t{256} << 10;
+  static constexpr std::size_t kMaxRecordBytes = kMaxChunkBytes;
 
   /// `limit_bytes` bounds the room taken on disk.
   Spool(const std::string& directory, std::uint64_t limit_bytes, crypto::Random& random);

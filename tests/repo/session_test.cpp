@@ -5,6 +5,7 @@
 #include <thread>
 #include <vector>
 
+#include "repo/block.h"
 #include "repository_fixture.h"
 #include "support/fixed_random.h"
 
@@ -206,6 +207,79 @@ TEST(Session, AnIngestKeyCanWriteButNotRead) {
   EXPECT_THROW(repository->reader().get(ChunkKind::data, own), Error) << "the session's key is gone";
   const auto reader = test.open(TestRepository::full_key(), "reader");
   EXPECT_EQ(reader->reader().get(ChunkKind::data, own), new_bytes);
+}
+
+/// A block that an earlier session of this client sealed; its data key is forgotten.
+BlockEntry seal_earlier(Repository& repository, const std::vector<Bytes>& chunks, Bytes& sealed) {
+  const auto key = repository.keyring().make_data_key(crypto::system_random());
+  BufferPool pool{std::size_t{4} << 20, 1};
+  PlainBlock block{.kind = ChunkKind::data, .chunks = {}, .bytes = pool.take()};
+  for (const Bytes& chunk : chunks) {
+    block.chunks.push_back({repository.keyring().chunk_id(ChunkKind::data, chunk), static_cast<std::uint32_t>(chunk.size())});
+    block.bytes.append(chunk);
+  }
+  Compressor compressor{1};
+  Bytes directory;
+  BufferPool sealed_pool{std::size_t{4} << 20, 1};
+  Buffer out = sealed_pool.take();
+  const BlockSealing sealing{repository.keyring().envelope_keys(), key.get(), repository.cipher(), &crypto::system_random()};
+  BlockEntry entry = seal_block(block, sealing, compressor, directory, out);
+  sealed.assign(out.view().begin(), out.view().end());
+  return entry;
+}
+
+TEST(Session, TakesBlocksOfAnEarlierSessionAsTheyAre) {
+  TestRepository test;
+  test.add_ingest_slot("host");
+  const std::vector<Bytes> chunks = {random_bytes(20, 5000), random_bytes(21, 70'000)};
+  const auto repository = test.open(TestRepository::ingest_key(), "ingest");
+  {
+    Session session{*repository, session_options()};
+    Bytes sealed;
+    BlockEntry entry = seal_earlier(*repository, chunks, sealed);
+    session.adopt_block(std::move(entry), sealed);
+    for (const bool settled : {false, true}) {
+      const PutResult known = session.put_chunk(ChunkKind::data, chunks[0]);
+      EXPECT_FALSE(known.added);
+      EXPECT_FALSE(known.readable) << "its data key is gone; settled: " << settled;
+      EXPECT_THROW(repository->reader().get(ChunkKind::data, known.id), Error);
+      session.checkpoint();
+    }
+    const PutResult again = session.put_again(ChunkKind::data, chunks[0]);
+    EXPECT_TRUE(again.added);
+    EXPECT_EQ(repository->reader().get(ChunkKind::data, again.id), chunks[0]);
+    EXPECT_TRUE(session.put_chunk(ChunkKind::data, chunks[0]).readable);
+    session.commit(draft());
+  }
+  const auto reader = test.open(TestRepository::full_key(), "reader");
+  for (const Bytes& chunk : chunks) {
+    EXPECT_EQ(reader->reader().get(ChunkKind::data, reader->keyring().chunk_id(ChunkKind::data, chunk)), chunk);
+  }
+}
+
+TEST(Session, AnAdoptedChunkThatIsPendingCanBeStoredAgain) {
+  TestRepository test;
+  test.add_ingest_slot("host");
+  const std::vector<Bytes> chunks = {random_bytes(20, 5000)};
+  const auto repository = test.open(TestRepository::ingest_key(), "ingest");
+  Session session{*repository, session_options()};
+  Bytes sealed;
+  BlockEntry entry = seal_earlier(*repository, chunks, sealed);
+  session.adopt_block(std::move(entry), sealed);
+  const PutResult again = session.put_again(ChunkKind::data, chunks[0]);
+  EXPECT_TRUE(again.added && again.readable);
+  EXPECT_EQ(repository->reader().get(ChunkKind::data, again.id), chunks[0]);
+}
+
+TEST(Session, IsOverWhenABarrierFailed) {
+  TestRepository test;
+  const auto repository = test.open(TestRepository::full_key(), "client");
+  Session session{*repository, session_options()};
+  session.put(ChunkKind::data, random_bytes(1, 1000));
+  EXPECT_FALSE(session.is_over());
+  test.faulty().order({.call = testing::Call::barrier});
+  EXPECT_THROW(session.checkpoint(), Error);
+  EXPECT_TRUE(session.is_over());
 }
 
 TEST(Session, AnIngestKeyCannotWriteForAnotherHost) {

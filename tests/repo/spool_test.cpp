@@ -43,7 +43,7 @@ std::vector<Bytes> unnamed_files(const std::string& directory, bool write_zero =
 TEST(Spool, GivesBackWhatItKept) {
   const TemporaryDirectory directory;
   FixedRandom random{1};
-  Spool spool{directory.path(), 1 << 20, random};
+  Spool spool{directory.path(), 16 << 20, random};
   const auto small = spool.append(bytes_of("x"));
   const Bytes large_bytes = random_bytes(2, Spool::kMaxRecordBytes);
   const auto large = spool.append(large_bytes);
@@ -95,7 +95,7 @@ TEST(Spool, GivesDiskSpaceBack) {
   const TemporaryDirectory directory;
   FixedRandom random{1};
   Spool spool{directory.path(), 64 << 20, random};
-  const Bytes bytes = random_bytes(1, Spool::kMaxRecordBytes);
+  const Bytes bytes = random_bytes(1, 256 << 10);
   for (int i = 0; i < 64; ++i) ASSERT_TRUE(spool.append(bytes));
   for (const Bytes& file : unnamed_files(directory.path())) {
     EXPECT_TRUE(std::all_of(file.begin(), file.end(), [](std::byte byte) {
