@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <bitset>
 #include <cerrno>
@@ -17,6 +18,7 @@
 
 #include "backends/file_content.h"
 #include "backends/local_directory.h"
+#include "backends/parallel.h"
 #include "base/error.h"
 
 namespace vgerfs::backends {
@@ -222,19 +224,28 @@ void LocalBackend::mark_directories(const ObjectName& name) {
 }
 
 void LocalBackend::make_room() {
-  const auto oldest_beyond_limit = [&]() -> PendingPtr {
+  const auto is_full = [&] {
     const std::lock_guard lock{mutex_};
     while (!open_files_.empty() && open_files_.front().expired()) open_files_.pop_front();
-    if (open_files_.empty() || open_files_.size() < max_open_files_) return nullptr;
-    return open_files_.front().lock();
+    return !open_files_.empty() && open_files_.size() >= max_open_files_;
   };
-  if (!oldest_beyond_limit()) return;
+  if (!is_full()) return;
   const Turn turn{*this};
-  while (const PendingPtr file = oldest_beyond_limit()) {
-    make_durable(file);
-    file->park();
+  while (is_full()) {
+    Batch oldest;  // several at once share their waits for the disk
+    {
+      const std::lock_guard lock{mutex_};
+      const std::size_t wanted = max_open_files_ / 8 + 1;
+      for (auto at = open_files_.begin(); at != open_files_.end() && oldest.size() < wanted; ++at) {
+        if (PendingPtr file = at->lock()) oldest.push_back(std::move(file));
+      }
+    }
+    for_each_in_parallel(oldest, [&](const PendingPtr& file) { make_durable(file); });
+    for (const PendingPtr& file : oldest) file->park();
     const std::lock_guard lock{mutex_};
-    if (!open_files_.empty() && open_files_.front().lock() == file) open_files_.pop_front();
+    std::erase_if(open_files_, [&](const std::weak_ptr<PendingFile>& entry) {
+      return std::find(oldest.begin(), oldest.end(), entry.lock()) != oldest.end();
+    });
   }
 }
 
@@ -270,7 +281,7 @@ void LocalBackend::barrier() {
     for (const auto& [name, file] : pending_) batch.push_back(file);
   }
   directory_.check_present(ObjectType::config);
-  for (const PendingPtr& file : batch) make_durable(file);
+  for_each_in_parallel(batch, [&](const PendingPtr& file) { make_durable(file); });
   for (const ObjectType type : kPublishOrder) publish(batch, type);
 }
 
@@ -299,7 +310,8 @@ void LocalBackend::publish(const Batch& batch, ObjectType type) {
     }
   }
   try {
-    for (const std::string& path : unsynced) directory_.sync(path);
+    for_each_in_parallel(std::vector<std::string>{unsynced.begin(), unsynced.end()},
+                         [&](const std::string& path) { directory_.sync(path); });
   } catch (const Error& error) {
     for (const PendingPtr& file : published) lose(file, error);
     const std::lock_guard lock{mutex_};

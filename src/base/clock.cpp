@@ -48,7 +48,10 @@ std::optional<std::int64_t> parse_time(std::string_view text) {
   std::tm utc{};
   const char* end = ::strptime(copy.c_str(), "%Y-%m-%dT%H:%M:%SZ", &utc);
   if (end == nullptr || *end != '\0') return std::nullopt;
-  return ::timegm(&utc);
+  // strptime takes "2026-02-30" and " 3:10": only what we would write ourselves is a time.
+  const std::int64_t seconds = ::timegm(&utc);
+  if (iso_time({seconds, 0}) != copy) return std::nullopt;
+  return seconds;
 }
 
 }  // namespace vgerfs

@@ -4,7 +4,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
+#include <cstdio>
 #include <filesystem>
 
 #include "base/error.h"
@@ -67,16 +69,19 @@ std::size_t read_at(int fd, MutableBytes out, std::uint64_t offset, std::string_
 }
 
 Bytes read_whole_file(const std::string& path, std::size_t max_bytes) {
+  constexpr std::size_t kStepBytes = 64 * 1024;
   const Fd fd = open_file(path, O_RDONLY);
   Bytes out;
   for (;;) {
+    // One byte beyond the limit is enough to know that the file is too large.
     const std::size_t old = out.size();
-    const std::size_t step = std::min<std::size_t>(max_bytes + 1 - old, 64 * 1024);
+    const std::size_t left = max_bytes - old;
+    const std::size_t step = left < kStepBytes ? left + 1 : kStepBytes;
     out.resize(old + step);
     const std::size_t got = read_at(fd.get(), MutableBytes{out}.subspan(old), old, path);
     out.resize(old + got);
-    if (got < step) return out;
     if (out.size() > max_bytes) throw Error{ErrorCode::corrupt, path + " is too large"};
+    if (got < step) return out;
   }
 }
 
@@ -96,7 +101,9 @@ void sync_directory(const std::string& path) {
 }
 
 void replace_file(const std::string& path, std::initializer_list<ByteView> parts, mode_t mode) {
-  const std::string temporary = path + ".tmp-" + std::to_string(::getpid());
+  // Also threads of one process may replace one file: each has a temporary of its own.
+  static std::atomic<unsigned> counter = 0;
+  const std::string temporary = fmt::format("{}.tmp-{}-{}", path, ::getpid(), ++counter);
   try {
     const Fd fd = open_file(temporary, O_WRONLY | O_CREAT | O_TRUNC, mode);
     for (const ByteView part : parts) write_all(fd.get(), part, temporary);

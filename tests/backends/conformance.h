@@ -27,6 +27,7 @@ class Store {
 struct StoreKind {
   std::string name;
   std::function<std::unique_ptr<Store>()> make;
+  std::size_t many = 300;  ///< objects for a long listing; each costs a real store an fdatasync
 
   friend std::ostream& operator<<(std::ostream& out, const StoreKind& kind) {
     return out << kind.name;

@@ -67,10 +67,10 @@ std::unique_ptr<Store> local(backends::LocalOptions options = {}) {
 std::vector<StoreKind> all_stores() {
   using backends::Temporary;
   return {
-      {"Memory", [] { return std::make_unique<InMemory<MemoryBackend>>(false); }},
+      {"Memory", [] { return std::make_unique<InMemory<MemoryBackend>>(false); }, 3000},
       {"MemoryWithClock", [] { return std::make_unique<InMemory<MemoryBackend>>(true); }},
       {"Forgetting", [] { return std::make_unique<InMemory<ForgettingBackend>>(false); }},
-      {"Local", [] { return local(); }},
+      {"Local", [] { return local(); }, 3000},
       {"LocalNamedTemporaries", [] { return local({.temporary = Temporary::named}); }},
       {"LocalFewOpenFiles", [] { return local({.max_open_files = 2}); }},
       {"LocalFewOpenNamedFiles",

@@ -183,7 +183,7 @@ TEST_P(BackendConformance, KeepsALargeObject) {
 }
 
 TEST_P(BackendConformance, ListsEveryObjectOfATypeWithItsSizeAndNoOther) {
-  const std::size_t count = test_size<std::size_t>(3000, 400);
+  const std::size_t count = test_size<std::size_t>(GetParam().many, 200);
   std::map<ObjectName, std::uint64_t> sizes;
   for (std::size_t i = 0; i < count; ++i) {
     const Bytes bytes = content(i, 8 + i % 50);
