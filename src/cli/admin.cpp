@@ -24,7 +24,20 @@ constexpr Command kConfigCommands[] = {
     {"check", "Explain every problem of the configuration", add_config_check},
 };
 
+constexpr Command kKeyCommands[] = {
+    {"list", "List the key slots", add_key_list},
+    {"add", "Let another passphrase or key file in", add_key_add},
+    {"remove", "Remove a key slot", add_key_remove},
+};
+
 constexpr Command kCommands[] = {
+    {"init", "Make a repository", add_init},
+    {"list", "List snapshots", add_list},
+    {"ls", "List files in a snapshot", add_ls},
+    {"info", "Show sizes and facts of a repository or a snapshot", add_info},
+    {"dump", "Write a file of a snapshot to standard output", add_dump},
+    {"delete", "Delete snapshots", add_delete},
+    {"key", "The key slots of a repository", nullptr, kKeyCommands},
     {"config", "The configuration file", nullptr, kConfigCommands},
     {"version", "Print the version", add_version},
 };
@@ -161,7 +174,9 @@ ExitCode run(int argc, const char* const* argv, GlobalOptions& options, Output& 
   output.set_options(options.output);
   set_log_level(options.output);
   Context context{io, options, output};
-  return chosen()(context);
+  const ExitCode code = chosen()(context);
+  output.flush();
+  return code;
 }
 
 }  // namespace
@@ -185,6 +200,12 @@ int run_admin(int argc, const char* const* argv, Io& io) {
   Output output{kProgram, {.json = asks_for_json(argc, argv)}, io};
   const auto fail = [&](const Error& error) {
     const ExitCode code = exit_code(error.code());
+    try {
+      output.flush();
+    } catch (const Error&) {
+      // Standard output is gone; standard error may still be there.
+      log::debug("standard output could not be written");
+    }
     try {
       output.error(error, code);
     } catch (const Error&) {

@@ -59,6 +59,10 @@ class Context {
   std::string host();
   /// By option, environment, configuration, default.
   repo::ClientDirectories directories();
+  /// Opens the chosen repository with the secret that is found; prints its warnings.
+  std::unique_ptr<repo::Repository> open_repository();
+  /// The same with role full. Throws denied for a key that cannot read.
+  std::unique_ptr<repo::Repository> open_readable_repository();
 
  private:
   std::optional<Configuration> configuration_;

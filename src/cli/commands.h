@@ -1,4 +1,5 @@
-// The commands of vgerfs-admin, one per source file command_<name>.cpp. The table is in admin.cpp.
+// The commands of vgerfs-admin, each in the source file command_<name>.cpp. The table is in
+// admin.cpp.
 #pragma once
 
 #include "cli/command.h"
@@ -7,6 +8,15 @@ namespace vgerfs::cli {
 
 Run add_config_check(CLI::App& app);
 Run add_config_example(CLI::App& app);
+Run add_delete(CLI::App& app);
+Run add_dump(CLI::App& app);
+Run add_info(CLI::App& app);
+Run add_init(CLI::App& app);
+Run add_key_add(CLI::App& app);
+Run add_key_list(CLI::App& app);
+Run add_key_remove(CLI::App& app);
+Run add_list(CLI::App& app);
+Run add_ls(CLI::App& app);
 Run add_version(CLI::App& app);
 
 }  // namespace vgerfs::cli

@@ -1,4 +1,4 @@
-#include <algorithm>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "cli/command.h"
 #include "cli/location.h"
+#include "cli/repository_access.h"
 
 namespace vgerfs::cli {
 namespace {
@@ -83,6 +84,32 @@ repo::ClientDirectories Context::directories() {
     if (variable == "VGERFS_STATE_DIR") return state;
     return io.environment(name);
   });
+}
+
+std::unique_ptr<repo::Repository> Context::open_repository() {
+  const RepositoryChoice choice = repository_choice();
+  std::shared_ptr<backends::Backend> store = open_store(choice.location);
+  repo::OpenOptions open;
+  open.directories = directories();
+  open.host = host();
+  open.expected = to_cipher(choice.encryption.mode);
+  open.accept_rollback = options.accept_rollback;
+  open.clock = io.clock;
+  const std::string subject = choice.label.empty() ? store->location() : choice.label;
+  const repo::Credential credential =
+      to_credential(find_secret(options.secret, choice.encryption, Prompt::once, subject, io));
+  auto repository = repo::Repository::open(std::move(store), credential, std::move(open));
+  for (const std::string& warning : repository->warnings()) output.warning(warning);
+  return repository;
+}
+
+std::unique_ptr<repo::Repository> Context::open_readable_repository() {
+  auto repository = open_repository();
+  if (!repository->can_read()) {
+    throw Error{ErrorCode::denied, "this key can add snapshots, but not read them",
+                "use a passphrase or key file of role full"};
+  }
+  return repository;
 }
 
 }  // namespace vgerfs::cli

@@ -85,18 +85,45 @@ std::string Table::text() const {
 }
 
 void Output::line(std::string_view text) {
-  if (!options_.json && !options_.quiet) print(io_.out, fmt::format("{}\n", text));
+  if (options_.json || options_.quiet) return;
+  buffer(fmt::format("{}\n", text));
+  flush();
 }
 
 void Output::result(std::string_view text) {
-  if (!options_.json) print(io_.out, text);
+  if (!options_.json) buffer(text);
 }
 
-void Output::json(const Json& document) {
-  if (options_.json) print(io_.out, to_line(document));
+void Output::json(const Json& document) { json_part(to_line(document)); }
+
+void Output::json_part(std::string_view text) {
+  if (options_.json) buffer(text);
 }
+
+void Output::buffer(std::string_view text) {
+  constexpr std::size_t kFlushBytes = 64 * 1024;
+  buffered_ += text;
+  if (buffered_.size() >= kFlushBytes) flush();
+}
+
+void Output::flush() {
+  // Taken out first: what could not be written is not tried again while that error is reported.
+  const std::string text = std::exchange(buffered_, {});
+  print(io_.out, text);
+}
+
+void JsonArray::add(const Json& element) {
+  output_.json_part(begun_ ? ",\n" : "[");
+  begun_ = true;
+  std::string text = to_line(element);
+  text.pop_back();
+  output_.json_part(text);
+}
+
+void JsonArray::finish() { output_.json_part(begun_ ? "]\n" : "[]\n"); }
 
 void Output::warning(std::string_view text) {
+  flush();
   if (options_.json) {
     print(io_.err, to_line(Json{{"warning", std::string{text}}}));
   } else {

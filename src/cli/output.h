@@ -41,7 +41,8 @@ class Table {
   std::vector<std::vector<std::string>> rows_;
 };
 
-/// One run's output. One thread at a time.
+/// One run's output. Standard output is buffered: whoever ends the run calls `flush`. One thread at
+/// a time.
 class Output {
  public:
   Output(std::string program, OutputOptions options, const Io& io)
@@ -56,6 +57,10 @@ class Output {
   void result(std::string_view text);
   /// The document of --json; dropped without it.
   void json(const Json& document);
+  /// Writes what is buffered. Throws Error.
+  void flush();
+  /// A part of the document of --json.
+  void json_part(std::string_view text);
   /// Something that the user should know though it worked: "vgerfs-admin: warning: …", or
   /// {"warning": …} with --json. Also with --quiet.
   void warning(std::string_view text);
@@ -64,8 +69,25 @@ class Output {
 
  private:
   std::string program_;
+  void buffer(std::string_view text);
+
   OutputOptions options_;
   const Io& io_;
+  std::string buffered_;
+};
+
+/// The document of --json as an array of any length: elements are written as they come. Does
+/// nothing without --json.
+class JsonArray {
+ public:
+  explicit JsonArray(Output& output) : output_(output) {}
+  void add(const Json& element);
+  /// Without it the document is not complete, as it should be after an error.
+  void finish();
+
+ private:
+  Output& output_;
+  bool begun_ = false;
 };
 
 /// `text` with control characters written as \n, \t or \x1b, so that a name cannot steer a terminal

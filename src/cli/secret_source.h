@@ -17,6 +17,8 @@ struct SecretOptions {
   std::optional<std::string> passphrase_command;
   std::optional<int> passphrase_fd;
   std::optional<std::string> key_file;
+
+  bool any() const { return passphrase_file || passphrase_command || passphrase_fd || key_file; }
 };
 
 struct FoundSecret {

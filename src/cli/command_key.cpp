@@ -1,0 +1,233 @@
+// key list, key add, key remove
+#include <algorithm>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "cli/commands.h"
+#include "cli/location.h"
+#include "cli/repository_access.h"
+#include "repo/limits.h"
+
+namespace vgerfs::cli {
+namespace {
+
+using repo::Role;
+using repo::SlotDescription;
+using repo::SlotKind;
+
+struct AddOptions {
+  std::string role = "full";
+  std::vector<std::string> hosts;
+  std::string label;
+  SecretOptions secret;
+  std::optional<std::string> new_key_file;
+};
+
+struct RemoveOptions {
+  std::string slot;
+  bool force = false;
+};
+
+/// The slots of a repository, and those that cannot be described.
+struct Slots {
+  std::vector<SlotDescription> slots;
+  std::vector<std::pair<SlotId, std::string>> unreadable;
+};
+
+Slots read_slots(repo::Repository& repository) {
+  Slots found;
+  repository.backend().list(format::ObjectType::key, [&](const backends::ObjectInfo& info) {
+    const SlotId id{info.name.id.bytes()};
+    try {
+      const Bytes stored =
+          backends::read_object(repository.backend(), info.name, repo::kMaxSlotBytes);
+      found.slots.push_back(repo::describe_slot(id, stored, repository.keyring()));
+    } catch (const Error& error) {
+      if (error.code() != ErrorCode::corrupt && error.code() != ErrorCode::unsupported) throw;
+      found.unreadable.emplace_back(id, error.what());
+    }
+  });
+  std::sort(found.slots.begin(), found.slots.end(),
+            [](const SlotDescription& a, const SlotDescription& b) {
+              return std::tie(a.created_s, a.id) < std::tie(b.created_s, b.id);
+            });
+  return found;
+}
+
+std::string_view kind_name(SlotKind kind) noexcept {
+  switch (kind) {
+    case SlotKind::passphrase: return "passphrase";
+    case SlotKind::key_file: return "key file";
+    case SlotKind::age: return "age";
+  }
+  return "unknown";
+}
+
+Json slot_json(const SlotDescription& slot, bool current) {
+  return {{"id", slot.id.hex()},
+          {"kind", kind_name(slot.kind)},
+          {"role", repo::to_string(slot.certificate.role)},
+          {"label", slot.certificate.label},
+          {"hosts", slot.certificate.hosts},
+          {"created", iso_time({slot.created_s, 0})},
+          {"current", current}};
+}
+
+ExitCode list_keys(Context& context) {
+  const auto repository = context.open_repository();
+  const Slots found = read_slots(*repository);
+  Table table{{{"ID"}, {"KIND"}, {"ROLE"}, {"LABEL"}, {"HOSTS"}, {"CREATED"}}};
+  Json document = Json::array();
+  for (const SlotDescription& slot : found.slots) {
+    const bool current = slot.id == repository->slot();
+    document.push_back(slot_json(slot, current));
+    const bool any_host = slot.certificate.role == Role::full;
+    table.add({slot.id.short_hex() + (current ? " *" : ""), std::string{kind_name(slot.kind)},
+               std::string{repo::to_string(slot.certificate.role)},
+               printable(slot.certificate.label),
+               any_host ? "any" : fmt::format("{}", fmt::join(slot.certificate.hosts, ",")),
+               iso_time({slot.created_s, 0})});
+  }
+  context.output.result(table.text());
+  context.output.json(document);
+  for (const auto& [id, reason] : found.unreadable) {
+    context.output.warning(fmt::format("key slot {}: {}", id.short_hex(), reason));
+  }
+  return found.unreadable.empty() ? ExitCode::ok : ExitCode::corrupt;
+}
+
+ExitCode add_key(Context& context, const AddOptions& options) {
+  const Role role = options.role == "ingest" ? Role::ingest : Role::full;
+  if (role == Role::full && !options.hosts.empty()) {
+    throw Error{ErrorCode::usage,
+                "a key of role full may write for every host: --host is for --role ingest"};
+  }
+  if (options.new_key_file && options.secret.any()) {
+    throw Error{ErrorCode::usage, "--new-key-file makes the new secret: give no other one"};
+  }
+  const auto repository = context.open_repository();
+  if (repository->keyring().role() != Role::full) {
+    throw Error{ErrorCode::denied, "this key may not add keys",
+                "use a passphrase or key file of role full"};
+  }
+  repo::Certificate wanted;
+  wanted.role = role;
+  wanted.created_s = context.io.clock->now().s;
+  if (role == Role::ingest) {
+    wanted.hosts = options.hosts.empty() ? std::vector<std::string>{context.host()} : options.hosts;
+  }
+  wanted.label = !options.label.empty() ? options.label
+                 : role == Role::ingest ? wanted.hosts.front()
+                                        : "added";
+  crypto::Random& random = *repository->options().random;
+  const crypto::Secret bundle = repository->keyring().make_bundle(wanted, random);
+  // The bundle first: it refuses what may not be, before a file is made or a question asked.
+  const repo::Credential credential =
+      options.new_key_file
+          ? create_key_file(absolute_path(*options.new_key_file, working_directory()), random)
+          : to_credential(
+                options.secret.any()
+                    ? find_secret(options.secret, {}, Prompt::never, "the new key", context.io)
+                    : prompt_passphrase("the new key", Prompt::twice, context.io));
+  const Bytes slot = repo::make_slot(bundle, credential, {}, repository->keyring().envelope_keys(),
+                                     repository->cipher(), wanted.created_s, random);
+  const format::ObjectName name =
+      backends::write_object(repository->backend(), format::ObjectType::key, slot);
+  repository->backend().barrier();
+  const SlotDescription made =
+      repo::describe_slot(SlotId{name.id.bytes()}, slot, repository->keyring());
+  context.output.line(fmt::format("key {} of role {} added", made.id.short_hex(), options.role));
+  context.output.json(slot_json(made, false));
+  return ExitCode::ok;
+}
+
+const SlotDescription& resolve(const Slots& found, const std::string& prefix) {
+  const SlotDescription* slot = nullptr;
+  for (const SlotDescription& candidate : found.slots) {
+    if (!candidate.id.hex().starts_with(prefix)) continue;
+    if (slot != nullptr)
+      throw Error{ErrorCode::usage, fmt::format("'{}' names several keys", prefix),
+                  "write more of its id"};
+    slot = &candidate;
+  }
+  if (slot == nullptr || prefix.empty()) {
+    throw Error{ErrorCode::not_found, fmt::format("there is no key '{}'", printable(prefix)),
+                "vgerfs-admin key list shows them"};
+  }
+  return *slot;
+}
+
+ExitCode remove_key(Context& context, const RemoveOptions& options) {
+  const auto repository = context.open_repository();
+  if (repository->keyring().role() != Role::full) {
+    throw Error{ErrorCode::denied, "this key may not remove keys",
+                "use a passphrase or key file of role full"};
+  }
+  const Slots found = read_slots(*repository);
+  const SlotDescription& slot = resolve(found, options.slot);
+  const auto full =
+      std::count_if(found.slots.begin(), found.slots.end(),
+                    [](const SlotDescription& s) { return s.certificate.role == Role::full; });
+  if (slot.certificate.role == Role::full && full == 1) {
+    throw Error{ErrorCode::usage,
+                "this is the last key of role full: without it nobody can read the repository",
+                "add another one first: vgerfs-admin key add"};
+  }
+  if (slot.id == repository->slot() && !options.force) {
+    throw Error{ErrorCode::usage, "this is the key that you are using",
+                "use another one, or --force"};
+  }
+  repository->backend().remove(format::slot_name(slot.id));
+  context.output.line(
+      fmt::format("key {} ({}) removed", slot.id.short_hex(), printable(slot.certificate.label)));
+  context.output.line(
+      slot.certificate.role == Role::full
+          ? "who has copied its slot and knows its secret still has all keys of the repository: if "
+            "it leaked, make a new "
+            "repository and back up into that"
+          : "who has copied its slot and knows its secret can still write; it never could read");
+  context.output.json(slot_json(slot, slot.id == repository->slot()));
+  return ExitCode::ok;
+}
+
+}  // namespace
+
+Run add_key_list(CLI::App&) { return list_keys; }
+
+Run add_key_add(CLI::App& app) {
+  auto options = std::make_shared<AddOptions>();
+  app.add_option("--role", options->role, "full: everything; ingest: add snapshots, read nothing")
+      ->capture_default_str()
+      ->type_name("ROLE")
+      ->check(CLI::IsMember({"full", "ingest"}));
+  app.add_option("--host", options->hosts,
+                 "Hosts that an ingest key may write for (default: this one)")
+      ->type_name("NAME...");
+  app.add_option("--label", options->label, "Name of the key (default: its first host)")
+      ->type_name("TEXT");
+  app.add_option("--new-passphrase-file", options->secret.passphrase_file,
+                 "File that holds the new passphrase")
+      ->type_name("FILE");
+  app.add_option("--new-passphrase-command", options->secret.passphrase_command,
+                 "Command that prints the new passphrase")
+      ->type_name("COMMAND");
+  app.add_option("--new-passphrase-fd", options->secret.passphrase_fd,
+                 "Open file descriptor to read the new passphrase from")
+      ->type_name("FD")
+      ->check(CLI::Range(0, 1 << 20));
+  app.add_option("--new-key-file", options->new_key_file, "Make a key file instead of a passphrase")
+      ->type_name("FILE");
+  return [options](Context& context) { return add_key(context, *options); };
+}
+
+Run add_key_remove(CLI::App& app) {
+  auto options = std::make_shared<RemoveOptions>();
+  app.add_option("ID", options->slot, "The key, as list shows it; the first digits do")->required();
+  app.add_flag("--force", options->force, "Also the key in use");
+  return [options](Context& context) { return remove_key(context, *options); };
+}
+
+}  // namespace vgerfs::cli

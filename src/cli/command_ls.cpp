@@ -1,0 +1,68 @@
+// ls: what a snapshot holds.
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "cli/commands.h"
+#include "cli/snapshot_output.h"
+#include "repo/tree_walk.h"
+
+namespace vgerfs::cli {
+namespace {
+
+struct LsOptions {
+  std::string snapshot;
+  bool recursive = false;
+  bool long_format = false;
+};
+
+ExitCode ls(Context& context, const LsOptions& options) {
+  const auto repository = context.open_readable_repository();
+  const auto list = repository->snapshots();
+  const repo::SnapshotPath wanted =
+      repo::resolve_snapshot(*list, options.snapshot, repository->options().host);
+  repo::ChunkReader& reader = repository->reader();
+  const auto start = repo::find_path(reader, wanted.snapshot.snapshot->root, wanted.path);
+  if (!start) {
+    throw Error{ErrorCode::not_found,
+                fmt::format("snapshot {} has no {}", wanted.snapshot.snapshot->id.short_hex(),
+                            printable(wanted.path))};
+  }
+  JsonArray array{context.output};
+  const auto show = [&](const std::string& path, const repo::Entry& entry) {
+    check_interrupted(context.io);
+    if (context.output.options().json) {
+      array.add(entry_json(path, entry));
+    } else {
+      context.output.result((options.long_format ? entry_line(path, entry) : printable(path)) +
+                            '\n');
+    }
+  };
+  if (start->type() != repo::EntryType::ENTRY_DIRECTORY) {
+    show(wanted.path, *start);
+  } else {
+    repo::for_each_entry(reader, *start, wanted.path,
+                         [&](const std::string& path, const repo::Entry& entry) {
+                           show(path, entry);
+                           return options.recursive ? repo::WalkStep::go_on : repo::WalkStep::skip;
+                         });
+  }
+  array.finish();
+  return ExitCode::ok;
+}
+
+}  // namespace
+
+Run add_ls(CLI::App& app) {
+  auto options = std::make_shared<LsOptions>();
+  app.add_option("SNAPSHOT", options->snapshot,
+                 "Snapshot, with a path if wanted: latest:home:documents")
+      ->type_name("SNAPSHOT[:PATH]")
+      ->required();
+  app.add_flag("-R,--recursive", options->recursive, "Everything below, not only one directory");
+  app.add_flag("-l,--long", options->long_format, "Mode, owner, size and time of each");
+  return [options](Context& context) { return ls(context, *options); };
+}
+
+}  // namespace vgerfs::cli
