@@ -1,0 +1,392 @@
+// Commands on a repository in a directory: what they print, and their exit codes.
+#include <filesystem>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "backends/open_backend.h"
+#include "cli/cli_run.h"
+#include "cli/repository_access.h"
+#include "repo/extents.h"
+#include "repo/session.h"
+#include "repo/tree.h"
+
+namespace vgerfs::cli {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::SizeIs;
+using testing::UnorderedElementsAre;
+
+/// A repository whose key file opens in no time, and clients of it.
+class Commands : public testing::Test {
+ protected:
+  void SetUp() override {
+    const RunResult made = admin({"init", "--new-key-file", key_});
+    ASSERT_EQ(made.status, 0) << made.err;
+  }
+
+  /// A run with the full key, as host "here".
+  RunResult admin(std::vector<std::string> arguments) {
+    return with_key(key_, std::move(arguments));
+  }
+  RunResult with_key(const std::string& key, std::vector<std::string> arguments) {
+    TestIo surroundings;
+    prepare(surroundings);
+    if (arguments.at(0) != "init" || arguments.size() < 3)
+      arguments.insert(arguments.begin(), {"--host", "here"});
+    if (std::find(arguments.begin(), arguments.end(), "init") == arguments.end()) {
+      arguments.insert(arguments.begin(), {"--key-file", key});
+    }
+    return run(arguments, surroundings);
+  }
+  void prepare(TestIo& surroundings) {
+    surroundings.environment["VGERFS_REPOSITORY"] = repository_;
+    surroundings.environment["VGERFS_CACHE_DIR"] = directory_ / "cache";
+    surroundings.environment["VGERFS_STATE_DIR"] = directory_ / "state";
+  }
+
+  /// A snapshot of one directory: d/file ("hello", a hole of 100 bytes, "world"), link -> d/file,
+  /// empty.
+  std::string add_snapshot(const std::string& host = "here", const std::string& source = "home",
+                           const std::vector<std::string>& tags = {}) {
+    repo::OpenOptions options;
+    options.directories = {.cache = directory_ / "writer-cache",
+                           .state = directory_ / "writer-state"};
+    options.host = host;
+    TestIo surroundings;
+    const auto repository =
+        repo::Repository::open(backends::open_backend(repository_),
+                               to_credential(read_key_file(key_, surroundings.io)), options);
+    repo::SessionOptions session_options;
+    session_options.host = host;
+    session_options.source = source;
+    repo::Session session{*repository, session_options};
+    repo::Entry file;
+    file.set_name("file");
+    file.set_type(repo::EntryType::ENTRY_FILE);
+    file.set_mode(0640);
+    file.set_user("ann");
+    file.set_mtime_s(1'700'000'000);
+    repo::ExtentListBuilder extents{session};
+    extents.add({.bytes = 5,
+                 .chunk = session.put(repo::ChunkKind::data, bytes_of("hello")),
+                 .chunk_offset = 0});
+    extents.add({.bytes = 100, .chunk = {}, .chunk_offset = 0});
+    extents.add({.bytes = 5,
+                 .chunk = session.put(repo::ChunkKind::data, bytes_of("old world")),
+                 .chunk_offset = 4});
+    extents.finish(file);
+    repo::Entry directory;
+    directory.set_name("d");
+    directory.set_type(repo::EntryType::ENTRY_DIRECTORY);
+    directory.set_mode(0755);
+    directory.set_subtree(tree(session, {file}));
+    repo::Entry odd;
+    odd.set_name("caf\xe9\n");
+    odd.set_type(repo::EntryType::ENTRY_FIFO);
+    repo::Entry link;
+    link.set_name("link");
+    link.set_type(repo::EntryType::ENTRY_SYMLINK);
+    link.set_mode(0777);
+    link.set_symlink_target("d/file");
+    repo::SnapshotDraft draft;
+    draft.root.set_type(repo::EntryType::ENTRY_DIRECTORY);
+    draft.root.set_mode(0755);
+    draft.root.set_subtree(tree(session, {odd, directory, link}));
+    draft.paths = {"/home"};
+    draft.tags = tags;
+    draft.statistics.set_files(1);
+    draft.statistics.set_logical_bytes(110);
+    draft.trigger = "test";
+    return session.commit(draft).snapshot->id.hex();
+  }
+
+  TemporaryDirectory directory_;
+  std::string key_ = directory_ / "key";
+  std::string repository_ = directory_ / "repository";
+
+ private:
+  static std::string tree(repo::Session& session, const std::vector<repo::Entry>& entries) {
+    repo::DirectoryBuilder builder{session, {}};
+    for (const repo::Entry& entry : entries) builder.add(entry);
+    return builder.finish().value().raw();
+  }
+};
+
+TEST_F(Commands, InitRefusesASecondRepositoryAndKeepsTheFirst) {
+  const std::string second = directory_ / "second-key";
+  const RunResult result = admin({"init", "--new-key-file", second});
+  EXPECT_EQ(result.status, 1);
+  EXPECT_THAT(result.err, HasSubstr("there is a repository"));
+  EXPECT_FALSE(std::filesystem::exists(second));
+  EXPECT_EQ(admin({"list"}).status, 0);
+}
+
+TEST_F(Commands, InitSaysItsIdInJson) {
+  TestIo surroundings;
+  surroundings.environment["VGERFS_PASSPHRASE"] = "a passphrase";
+  const RunResult result =
+      run({"-r", directory_ / "other", "init", "--json", "--encryption", "chacha20poly1305"},
+          surroundings);
+  ASSERT_EQ(result.status, 0) << result.err;
+  EXPECT_THAT(result.json().at("id").get<std::string>(), SizeIs(64));
+  EXPECT_EQ(result.json().at("encryption"), "chacha20poly1305");
+}
+
+TEST_F(Commands, NoRepositoryHasItsExitCodeBeforeASecretIsAskedFor) {
+  TestIo surroundings;
+  const RunResult result = run({"-r", directory_ / "nowhere", "list"}, surroundings);
+  EXPECT_EQ(result.status, 10);
+  std::filesystem::create_directory(directory_ / "empty");
+  TestIo others;
+  EXPECT_EQ(run({"-r", directory_ / "empty", "list", "--json"}, others).error().at("exit_code"),
+            10);
+}
+
+TEST_F(Commands, AWrongKeyHasItsExitCode) {
+  const std::string other =
+      directory_.write("other", "vgerfs-key-1:" + std::string(64, '0') + "\n");
+  EXPECT_EQ(with_key(other, {"list"}).status, 12);
+  const std::string broken = directory_.write("broken", "no key\n");
+  const RunResult result = with_key(broken, {"list"});
+  EXPECT_EQ(result.status, 2);
+  EXPECT_THAT(result.err, HasSubstr(broken));
+}
+
+TEST_F(Commands, NoRepositoryChosenIsAUsageError) {
+  TestIo surroundings;
+  const RunResult result = run({"list"}, surroundings);
+  EXPECT_EQ(result.status, 2);
+  EXPECT_THAT(result.err, HasSubstr("VGERFS_REPOSITORY"));
+}
+
+TEST_F(Commands, TheConfigurationSuppliesRepositoryAndSecret) {
+  add_snapshot();
+  TestIo surroundings;
+  const std::string file = surroundings.directory.write(
+      "vgerfs.yaml",
+      fmt::format("repositories:\n  - {{url: {}, label: main, encryption: {{key_file: {}}}}}\n"
+                  "cache_dir: cache\nstate_dir: state\n",
+                  repository_, key_));
+  const RunResult result = run({"--config", file, "-r", "main", "list", "--json"}, surroundings);
+  ASSERT_EQ(result.status, 0) << result.err;
+  EXPECT_THAT(result.json(), SizeIs(1));
+  EXPECT_TRUE(std::filesystem::exists(surroundings.directory / "cache"));
+  TestIo only;
+  EXPECT_EQ(run({"--config", file, "list"}, only).status, 0);
+  TestIo by_path;
+  EXPECT_EQ(run({"--config", file, "-r", repository_ + "/", "list"}, by_path).status, 0);
+  TestIo unknown;
+  const RunResult refused = run({"--config", file, "-r", "mian", "list"}, unknown);
+  EXPECT_EQ(refused.status, 2);
+  EXPECT_THAT(refused.err, HasSubstr("the configuration has: main"));
+}
+
+TEST_F(Commands, ADemandedCipherIsCompared) {
+  TestIo surroundings;
+  prepare(surroundings);
+  const std::string file = surroundings.directory.write(
+      "vgerfs.yaml", "encryption: {mode: chacha20poly1305, key_file: " + key_ + "}\n");
+  EXPECT_EQ(run({"--config", file, "list"}, surroundings).status, 1);
+  EXPECT_THAT(surroundings.err(), HasSubstr("encryption.mode"));
+}
+
+TEST_F(Commands, ListIsAnArrayWithTheNamesThatScriptsRelyOn) {
+  EXPECT_EQ(admin({"list", "--json"}).json(), nlohmann::json::array());
+  EXPECT_EQ(admin({"list"}).out, "no snapshots\n");
+  const std::string id = add_snapshot("here", "home", {"weekly", "keep"});
+  add_snapshot("there", "etc");
+  const auto all = admin({"list", "--json"}).json();
+  ASSERT_THAT(all, SizeIs(2));
+  EXPECT_EQ(all[0].at("id"), id);
+  EXPECT_EQ(all[0].at("host"), "here");
+  EXPECT_EQ(all[0].at("source"), "home");
+  EXPECT_THAT(all[0].at("tags"), ElementsAre("weekly", "keep"));
+  EXPECT_TRUE(all[0].at("time").get<std::string>().ends_with("Z"));
+  EXPECT_EQ(all[0].at("statistics").at("logical_bytes"), 110);
+  EXPECT_THAT(admin({"list", "home", "--json"}).json(), SizeIs(1));
+  EXPECT_THAT(admin({"list", "there/", "--json"}).json(), SizeIs(1));
+  EXPECT_THAT(admin({"list", "there/home", "--json"}).json(), IsEmpty());
+  EXPECT_THAT(admin({"list", "--tag", "keep", "--json"}).json(), SizeIs(1));
+  EXPECT_THAT(admin({"list"}).out, HasSubstr(id.substr(0, 8)));
+}
+
+TEST_F(Commands, ListNamesASnapshotThatCannotBeRead) {
+  add_snapshot();
+  const std::string damaged = add_snapshot();
+  const std::string path = repository_ + "/snapshots/" + damaged;
+  std::filesystem::permissions(path, std::filesystem::perms::owner_all);
+  std::filesystem::resize_file(path, 100);
+  const RunResult result = admin({"list", "--json"});
+  EXPECT_EQ(result.status, 14);
+  EXPECT_THAT(result.json(), SizeIs(1));
+  EXPECT_THAT(result.err, HasSubstr(damaged));
+}
+
+TEST_F(Commands, LsShowsADirectoryOrEverything) {
+  add_snapshot();
+  EXPECT_EQ(admin({"ls", "latest"}).out, "caf\\xe9\\n\nd\nlink\n");
+  EXPECT_EQ(admin({"ls", "-R", "latest"}).out, "caf\\xe9\\n\nd\nd/file\nlink\n");
+  EXPECT_EQ(admin({"ls", "latest:home:d"}).out, "d/file\n");
+  EXPECT_THAT(admin({"ls", "-l", "latest:home:/d/file"}).out, HasSubstr("-rw-r----- ann"));
+  EXPECT_THAT(admin({"ls", "-l", "latest"}).out, HasSubstr("link -> d/file"));
+  const auto json = admin({"ls", "-R", "latest", "--json"}).json();
+  ASSERT_THAT(json, SizeIs(4));
+  EXPECT_EQ(json[0].at("path_hex"), "636166e90a");
+  EXPECT_EQ(json[2].at("path"), "d/file");
+  EXPECT_EQ(json[2].at("size"), 110);
+  EXPECT_EQ(json[3].at("target"), "d/file");
+  EXPECT_EQ(admin({"ls", "latest:home:nothing"}).status, 1);
+}
+
+TEST_F(Commands, DumpWritesHolesAndSlicesAsTheFileHadThem) {
+  const std::string id = add_snapshot();
+  const RunResult result = admin({"dump", id.substr(0, 10) + ":d/file"});
+  EXPECT_EQ(result.status, 0) << result.err;
+  EXPECT_EQ(result.out, "hello" + std::string(100, '\0') + "world");
+  EXPECT_EQ(admin({"dump", "latest:home:d"}).status, 2);
+  EXPECT_EQ(admin({"dump", "latest:home:link"}).status, 2);
+  EXPECT_EQ(admin({"dump", "latest"}).status, 2);
+  EXPECT_EQ(admin({"dump", "latest:home:nothing"}).status, 1);
+  EXPECT_EQ(admin({"dump", "nosuch:d/file"}).status, 1);
+}
+
+TEST_F(Commands, DumpOfWhatIsDamagedFails) {
+  add_snapshot();
+  for (const auto& pack : std::filesystem::recursive_directory_iterator{repository_ + "/data"}) {
+    if (!pack.is_regular_file()) continue;
+    std::filesystem::permissions(pack, std::filesystem::perms::owner_all);
+    std::fstream file{pack.path(), std::ios::in | std::ios::out | std::ios::binary};
+    file.seekp(-200, std::ios::end);
+    file.put('x');
+  }
+  const RunResult result = admin({"dump", "latest:home:d/file"});
+  EXPECT_EQ(result.status, 14);
+  EXPECT_THAT(result.err, HasSubstr("not authentic"));
+}
+
+TEST_F(Commands, DeleteRemovesAllOrNothing) {
+  const std::string first = add_snapshot();
+  const std::string second = add_snapshot();
+  EXPECT_EQ(admin({"delete", first, "nosuch"}).status, 1);
+  EXPECT_THAT(admin({"list", "--json"}).json(), SizeIs(2));
+  EXPECT_EQ(admin({"delete", "--dry-run", first}).status, 0);
+  EXPECT_THAT(admin({"list", "--json"}).json(), SizeIs(2));
+  const RunResult result = admin({"delete", first, first, "--json"});
+  EXPECT_EQ(result.status, 0) << result.err;
+  EXPECT_THAT(result.json(), SizeIs(1));
+  const auto left = admin({"list", "--json"}).json();
+  ASSERT_THAT(left, SizeIs(1));
+  EXPECT_EQ(left[0].at("id"), second);
+  EXPECT_EQ(admin({"delete", second + ":d"}).status, 2);
+}
+
+TEST_F(Commands, InfoAddsUpTheRepository) {
+  const std::string id = add_snapshot();
+  const auto info = admin({"info", "--json"}).json();
+  EXPECT_EQ(info.at("snapshots"), 1);
+  EXPECT_EQ(info.at("logical_bytes"), 110);
+  EXPECT_GT(info.at("unique_bytes"), 14);
+  EXPECT_GT(info.at("stored_bytes"), 0);
+  EXPECT_GT(info.at("ratio"), 0);
+  EXPECT_THAT(info.at("snapshot_heads"), ElementsAre(id));
+  EXPECT_EQ(info.at("key").at("role"), "full");
+  EXPECT_THAT(admin({"info"}).out, HasSubstr("logical:"));
+  EXPECT_EQ(admin({"info", "latest", "--json"}).json().at("id"), id);
+  EXPECT_THAT(admin({"info", id.substr(0, 8)}).out, HasSubstr(id));
+}
+
+class KeyCommands : public Commands {
+ protected:
+  /// The only key of a role, as list shows it.
+  nlohmann::json key_of(const std::string& role) {
+    for (const auto& key : admin({"key", "list", "--json"}).json()) {
+      if (key.at("role") == role) return key;
+    }
+    return {};
+  }
+  /// Adds a key and returns its file.
+  std::string add(const std::string& role, std::vector<std::string> more = {}) {
+    const std::string file = directory_ / (role + "-key");
+    more.insert(more.begin(), {"key", "add", "--role", role, "--new-key-file", file});
+    const RunResult result = admin(more);
+    EXPECT_EQ(result.status, 0) << result.err;
+    return file;
+  }
+};
+
+TEST_F(KeyCommands, AnIngestKeyIsForThisHostUnlessSaidOtherwise) {
+  add("ingest");
+  EXPECT_EQ(key_of("full").at("current"), true);
+  EXPECT_EQ(key_of("ingest").at("current"), false);
+  EXPECT_THAT(key_of("ingest").at("hosts"), ElementsAre("here"));
+}
+
+TEST_F(KeyCommands, HostsAfterTheCommandAreTheKeysHosts) {
+  add("ingest", {"--host", "a", "--host", "b", "--label", "two"});
+  EXPECT_THAT(key_of("ingest").at("hosts"), UnorderedElementsAre("a", "b"));
+  EXPECT_EQ(key_of("ingest").at("label"), "two");
+}
+
+TEST_F(KeyCommands, AFullKeyHasNoHosts) {
+  EXPECT_EQ(
+      admin({"key", "add", "--role", "full", "--host", "a", "--new-key-file", directory_ / "x"})
+          .status,
+      2);
+  EXPECT_FALSE(std::filesystem::exists(directory_ / "x"));
+}
+
+TEST_F(KeyCommands, ANewPassphraseOpensTheRepository) {
+  const std::string file = directory_.write("passphrase", "correct horse\n");
+  ASSERT_EQ(admin({"key", "add", "--new-passphrase-file", file}).status, 0);
+  TestIo surroundings;
+  prepare(surroundings);
+  surroundings.environment["VGERFS_PASSPHRASE"] = "correct horse";
+  EXPECT_EQ(run({"list"}, surroundings).status, 0);
+}
+
+TEST_F(KeyCommands, WithoutASecretAndATerminalAddFails) {
+  EXPECT_EQ(admin({"key", "add"}).status, 2);
+  EXPECT_THAT(admin({"key", "list", "--json"}).json(), SizeIs(1));
+}
+
+TEST_F(KeyCommands, AnIngestKeyCannotReadNorChangeAnything) {
+  const std::string snapshot = add_snapshot();
+  const std::string ingest = add("ingest");
+  for (const std::vector<std::string>& command : std::vector<std::vector<std::string>>{
+           {"list"},
+           {"ls", "latest"},
+           {"dump", "latest:home:d/file"},
+           {"info", "latest"},
+           {"delete", snapshot},
+           {"key", "add", "--role", "full", "--new-key-file", directory_ / "evil"},
+           {"key", "remove", "0"}}) {
+    const RunResult result = with_key(ingest, command);
+    EXPECT_EQ(result.status, 1) << command[0];
+    EXPECT_THAT(result.out, IsEmpty()) << command[0];
+  }
+  EXPECT_FALSE(std::filesystem::exists(directory_ / "evil"));
+  EXPECT_EQ(with_key(ingest, {"info"}).status, 0);
+  EXPECT_EQ(with_key(ingest, {"key", "list"}).status, 0);
+  EXPECT_THAT(admin({"list", "--json"}).json(), SizeIs(1));
+}
+
+TEST_F(KeyCommands, RemovedKeysOpenNothing) {
+  const std::string second = add("full");
+  const auto keys = admin({"key", "list", "--json"}).json();
+  const std::string current = keys[0].at("current") ? keys[0].at("id") : keys[1].at("id");
+  const std::string other = keys[0].at("current") ? keys[1].at("id") : keys[0].at("id");
+  EXPECT_EQ(admin({"key", "remove", current}).status, 2);
+  EXPECT_EQ(admin({"key", "remove", "nosuch"}).status, 1);
+  EXPECT_EQ(admin({"key", "remove", other.substr(0, 12)}).status, 0);
+  EXPECT_EQ(with_key(second, {"list"}).status, 12);
+  EXPECT_EQ(admin({"key", "remove", "--force", current}).status, 2)
+      << "the last full key was removed";
+  EXPECT_EQ(admin({"list"}).status, 0);
+}
+
+}  // namespace
+}  // namespace vgerfs::cli
