@@ -23,11 +23,12 @@ struct StreamSource {
 struct BackupOptions {
   std::string host;
   std::string source;
-  std::vector<std::string> paths;      // see backup_roots.h; relative ones from the working directory
+  std::vector<std::string> paths;  // see backup_roots.h; relative ones from the working directory
   std::optional<StreamSource> stream;  // instead of paths
   Patterns excludes;                   // of paths in the snapshot
   bool one_file_system = false;
-  bool exclude_caches = false;  // directories tagged by the Cache Directory Tagging Specification keep their tag only
+  bool exclude_caches =
+      false;  // directories tagged by the Cache Directory Tagging Specification keep their tag only
   bool force_snapshot = false;  // also if nothing changed
   bool dry_run = false;         // writes nothing; says what would be
   bool read_all = false;        // also files that did not change
@@ -52,11 +53,14 @@ struct BackupResult {
   std::vector<std::string> warnings;  // the snapshot is whole, but the next backup may take longer
 };
 
-/// Walks, reads what changed, commits. Files that cannot be read or change meanwhile are in `failures`, the others are backed
-/// up. If the tree is that of the last snapshot of the line and that is less than a day old, there is no new one.
+/// Walks, reads what changed, commits. Files that cannot be read or change meanwhile are in
+/// `failures`, the others are backed up. If the tree is that of the last snapshot of the line and
+/// that is less than a day old, there is no new one.
 ///
-/// Throws usage; not_found or denied for paths that are not there; busy if another session works on the source;
-/// interrupted; whatever the store fails with. Then there is no snapshot, but what a checkpoint stored is used by the next run.
-BackupResult run_backup(Repository& repository, const BackupOptions& options, OperationProgress& progress);
+/// Throws usage; not_found or denied for paths that are not there; busy if another session works on
+/// the source; interrupted; whatever the store fails with. Then there is no snapshot, but what a
+/// checkpoint stored is used by the next run.
+BackupResult run_backup(Repository& repository, const BackupOptions& options,
+                        OperationProgress& progress);
 
 }  // namespace vgerfs::repo

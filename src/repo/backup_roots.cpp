@@ -31,15 +31,18 @@ std::string join(const std::vector<std::string_view>& names) {
   return path.empty() ? "/" : path;
 }
 
-/// Absolute, without ".", ".." and repeated slashes. What leads to ".." is resolved: with symlinks on the way its meaning is
-/// not that of the text. Empty, with errno set, if it is not there.
+/// Absolute, without ".", ".." and repeated slashes. What leads to ".." is resolved: with symlinks
+/// on the way its meaning is not that of the text. Empty, with errno set, if it is not there.
 std::string absolute(const std::string& path) {
-  std::string whole = path.starts_with('/') ? path : std::filesystem::current_path().native() + "/" + path;
+  std::string whole =
+      path.starts_with('/') ? path : std::filesystem::current_path().native() + "/" + path;
   auto names = names_of(whole);
   for (std::size_t i = names.size(); i-- > 0;) {
     if (names[i] != "..") continue;
-    const std::string head = join({names.begin(), names.begin() + static_cast<std::ptrdiff_t>(i) + 1});
-    const std::unique_ptr<char, decltype(&std::free)> resolved{::realpath(head.c_str(), nullptr), &std::free};
+    const std::string head =
+        join({names.begin(), names.begin() + static_cast<std::ptrdiff_t>(i) + 1});
+    const std::unique_ptr<char, decltype(&std::free)> resolved{::realpath(head.c_str(), nullptr),
+                                                               &std::free};
     if (!resolved) return {};
     std::string rest = std::string{resolved.get()};
     for (std::size_t j = i + 1; j < names.size(); ++j) rest.append("/").append(names[j]);
@@ -60,9 +63,11 @@ BackupRoots plan_roots(const std::vector<std::string>& paths) {
     const bool follow = path.ends_with('/');
     struct ::stat attributes {};
     const std::string whole = absolute(path);
-    const bool there = !whole.empty() && (follow ? ::stat : ::lstat)(whole.c_str(), &attributes) == 0;
+    const bool there =
+        !whole.empty() && (follow ? ::stat : ::lstat)(whole.c_str(), &attributes) == 0;
     const int failure = there ? 0 : errno;
-    if (there && paths.size() == 1 && ::stat(whole.c_str(), &attributes) == 0 && S_ISDIR(attributes.st_mode)) {
+    if (there && paths.size() == 1 && ::stat(whole.c_str(), &attributes) == 0 &&
+        S_ISDIR(attributes.st_mode)) {
       roots.base = whole;
       roots.root.given = roots.root.follow = true;
       return roots;

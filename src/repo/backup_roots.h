@@ -1,4 +1,5 @@
-// Which directory of the file system becomes a snapshot's root, and which paths below it are backed up.
+// Which directory of the file system becomes a snapshot's root, and which paths below it are backed
+// up.
 #pragma once
 
 #include <functional>
@@ -15,7 +16,8 @@ namespace vgerfs::repo {
 /// A directory on the way to given paths, or a given path itself.
 struct RootNode {
   bool given = false;   // all of it is wanted; else only the children
-  bool follow = false;  // a symlink stands for what it points to: on the way, or given with a slash at its end
+  bool follow = false;  // a symlink stands for what it points to: on the way, or given with a slash
+                        // at its end
   std::map<std::string, std::unique_ptr<RootNode>, std::less<>> children;
 
   const RootNode* child(std::string_view name) const {
@@ -24,8 +26,8 @@ struct RootNode {
   }
 };
 
-/// One directory: its contents are the root. Several paths, or a file: each under its absolute path without the leading
-/// slash.
+/// One directory: its contents are the root. Several paths, or a file: each under its absolute path
+/// without the leading slash.
 struct BackupRoots {
   std::string base;  // absolute
   RootNode root;

@@ -12,10 +12,10 @@
 #include "repo/backup_roots.h"
 #include "repo/chunk.h"
 #include "repo/chunker.h"
+#include "repo/fingerprints.h"
 #include "repo/keyring.h"
 #include "repo/operation_progress.h"
 #include "repo/tree.h"
-#include "repo/source_state.h"
 
 namespace vgerfs::repo {
 
@@ -44,7 +44,9 @@ struct WalkContext {
   OperationCounts expected;  // totals, if somebody knows them
 };
 
-/// Throws what the sink throws; not_found, denied or io if the root itself cannot be read; interrupted.
-WalkResult walk_files(const BackupRoots& roots, const std::optional<WalkBase>& base, const WalkContext& context);
+/// Throws what the sink throws; not_found, denied or io if the root itself cannot be read;
+/// interrupted.
+WalkResult walk_files(const BackupRoots& roots, const std::optional<WalkBase>& base,
+                      const WalkContext& context);
 
 }  // namespace vgerfs::repo

@@ -48,17 +48,18 @@ void ContentSplitter::compact() {
 void ContentSplitter::fill_in_hole() {
   while (hole_ > 0) {
     if (held() == zeros_ && held() + hole_ > 2 * kHoleBytes) {
-      // Nothing but the hole is left to cut. It is long, so it is a hole wherever it is cut; the zeros that stay join
-      // those that may follow it, as they would in a full copy.
+      // Nothing but the hole is left to cut. It is long, so it is a hole wherever it is cut; the
+      // zeros that stay join those that may follow it, as they would in a full copy.
       const std::uint64_t rest = held() + hole_;
       extents_->add({.bytes = rest - kHoleBytes, .chunk = std::nullopt, .chunk_offset = 0});
       begin_ = end_ = zeros_ = 0;
       hole_ = kHoleBytes;
     }
     compact();
-    // Enough zeros to end the chunk before them; more only while zeros of the data before go on in them.
-    const std::size_t count =
-        static_cast<std::size_t>(std::min<std::uint64_t>({hole_, capacity_ - end_, 2 * kHoleBytes}));
+    // Enough zeros to end the chunk before them; more only while zeros of the data before go on in
+    // them.
+    const std::size_t count = static_cast<std::size_t>(
+        std::min<std::uint64_t>({hole_, capacity_ - end_, 2 * kHoleBytes}));
     std::memset(memory_.get() + end_, 0, count);
     end_ += count;
     zeros_ += count;

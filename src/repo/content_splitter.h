@@ -1,5 +1,5 @@
-// Cuts a stream of bytes into chunks and puts them into a sink: the content of one file at a time, in memory that is used
-// again for the next.
+// Cuts a stream of bytes into chunks and puts them into a sink: the content of one file at a time,
+// in memory that is used again for the next.
 #pragma once
 
 #include <cstddef>
@@ -15,8 +15,9 @@
 
 namespace vgerfs::repo {
 
-/// The stream is cut as if it lay in memory as a whole, with zeros in its holes: a sparse file and its full copy give the
-/// same chunks. A hole costs no more work than kHoleBytes of zeros. One thread at a time.
+/// The stream is cut as if it lay in memory as a whole, with zeros in its holes: a sparse file and
+/// its full copy give the same chunks. A hole costs no more work than kHoleBytes of zeros. One
+/// thread at a time.
 ///
 ///     splitter.start();
 ///     while (const std::size_t count = read_into(splitter.space())) splitter.filled(count);

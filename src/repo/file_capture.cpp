@@ -6,8 +6,6 @@
 #include <algorithm>
 #include <cerrno>
 
-#include "repo/limits.h"
-
 namespace vgerfs::repo {
 namespace {
 
@@ -15,9 +13,6 @@ namespace {
 constexpr off_t kSequentialBytes = off_t{2} << 20;
 constexpr std::int64_t kNsPerMs = 1'000'000;
 constexpr std::int64_t kMsPerS = 1000;
-/// The rest of a node is for names, attributes and what belongs to the node itself.
-constexpr std::size_t kMaxEntryBytes = kMaxNodeBytes - 64 * 1024;
-
 bool same_time(const struct ::timespec& a, const struct ::timespec& b) noexcept {
   return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
 }
@@ -49,7 +44,8 @@ bool FileCapture::is_settled(const struct ::stat& attributes, Timestamp opened) 
   const std::int64_t since_change = ms_between(opened, ctime_of(attributes));
   const std::int64_t since_write = ms_between(opened, mtime_of(attributes));
   // A ctime in the future: the clock was set back. An mtime in the future may be anybody's doing.
-  return since_change > context_.settle_ms && (since_write > context_.settle_ms || since_write < -context_.settle_ms);
+  return since_change > context_.settle_ms &&
+         (since_write > context_.settle_ms || since_write < -context_.settle_ms);
 }
 
 void FileCapture::describe(CapturedFile& captured, int fd, Access access) const {
@@ -59,7 +55,8 @@ void FileCapture::describe(CapturedFile& captured, int fd, Access access) const 
     // The home device is 0, the others keep their number: they differ from it and from each other.
     const std::uint64_t device = attributes.st_dev == context_.home_device ? 0 : attributes.st_dev;
     captured.entry.set_link_group(link_group_of(device, attributes.st_ino));
-    captured.entry.set_link_count(static_cast<std::uint32_t>(std::min<nlink_t>(attributes.st_nlink, UINT32_MAX)));
+    captured.entry.set_link_count(
+        static_cast<std::uint32_t>(std::min<nlink_t>(attributes.st_nlink, UINT32_MAX)));
   } else {
     captured.entry.clear_link_group();
     captured.entry.clear_link_count();
@@ -76,7 +73,8 @@ void FileCapture::describe(CapturedFile& captured, int fd, Access access) const 
 
 bool FileCapture::read_range(int fd, std::uint64_t from, std::uint64_t to) {
   while (from < to) {
-    if (context_.stop.stop_requested()) throw Error{ErrorCode::interrupted, "the backup was stopped"};
+    if (context_.stop.stop_requested())
+      throw Error{ErrorCode::interrupted, "the backup was stopped"};
     MutableBytes space = splitter_.space();
     if (space.size() > to - from) space = space.first(static_cast<std::size_t>(to - from));
     const ssize_t count = ::pread(fd, space.data(), space.size(), static_cast<off_t>(from));
@@ -96,12 +94,14 @@ bool FileCapture::read_content(int fd, const struct ::stat& attributes) {
   const auto size = static_cast<std::uint64_t>(attributes.st_size);
   splitter_.start();
   if (attributes.st_size >= kSequentialBytes) ::posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
-  const bool sparse = size > kHoleBytes && static_cast<std::uint64_t>(attributes.st_blocks) * 512 < size;
+  const bool sparse =
+      size > kHoleBytes && static_cast<std::uint64_t>(attributes.st_blocks) * 512 < size;
   std::uint64_t at = 0;
   while (sparse && at < size) {
     const off_t data = seek(fd, at, SEEK_DATA);
     if (data < 0 && errno != ENXIO) break;  // the file system does not know: read it all
-    const std::uint64_t data_start = data < 0 ? size : std::min(size, static_cast<std::uint64_t>(data));
+    const std::uint64_t data_start =
+        data < 0 ? size : std::min(size, static_cast<std::uint64_t>(data));
     splitter_.skip(data_start - at);
     context_.bytes_read += data_start - at;
     at = data_start;
@@ -124,13 +124,15 @@ CapturedFile FileCapture::capture_regular(const Fd& file, const struct ::stat& a
   const bool whole = read_content(file.get(), attributes);
   splitter_.finish(captured.entry);
   const struct ::stat after = stat_of(file.get());
-  const bool changed = !whole || after.st_size != attributes.st_size || !same_time(after.st_mtim, attributes.st_mtim);
+  const bool changed = !whole || after.st_size != attributes.st_size ||
+                       !same_time(after.st_mtim, attributes.st_mtim);
   if (!changed && !same_time(after.st_ctim, attributes.st_ctim)) {
     // Only attributes changed: the later ones are as true.
     captured.attributes = after;
     describe(captured, file.get(), Access::open);
   }
-  if (changed) captured.problem = FileError{FailureKind::changed, "changed while it was read; kept as read"};
+  if (changed)
+    captured.problem = FileError{FailureKind::changed, "changed while it was read; kept as read"};
   captured.settled = !captured.problem && is_settled(captured.attributes, opened);
   return captured;
 }
@@ -140,13 +142,15 @@ CapturedFile FileCapture::capture_special(const Fd& file, const struct ::stat& a
   captured.attributes = attributes;
   const Timestamp opened = file_clock();
   describe(captured, file.get(), Access::path);
-  if (captured.entry.type() == EntryType::ENTRY_SYMLINK) captured.entry.set_symlink_target(read_link(file.get()));
+  if (captured.entry.type() == EntryType::ENTRY_SYMLINK)
+    captured.entry.set_symlink_target(read_link(file.get()));
   captured.settled = !captured.problem && is_settled(attributes, opened);
   return captured;
 }
 
 CapturedFile FileCapture::capture(int directory, const char* name, const struct ::stat& seen) {
-  // Not to wait for a fifo's writer, nor to own a terminal, if one of them has taken the file's place.
+  // Not to wait for a fifo's writer, nor to own a terminal, if one of them has taken the file's
+  // place.
   constexpr int kReadFlags = O_RDONLY | O_NONBLOCK | O_NOCTTY;
   struct ::stat expected = seen;
   for (int attempt = 0; attempt < 3; ++attempt) {
@@ -157,7 +161,9 @@ CapturedFile FileCapture::capture(int directory, const char* name, const struct 
     } catch (const FileError&) {
       // A symlink in the place of a file cannot be opened like this; see what is there.
       struct ::stat now {};
-      if (!regular || ::fstatat(directory, name, &now, AT_SYMLINK_NOFOLLOW) != 0 || S_ISREG(now.st_mode)) throw;
+      if (!regular || ::fstatat(directory, name, &now, AT_SYMLINK_NOFOLLOW) != 0 ||
+          S_ISREG(now.st_mode))
+        throw;
       expected = now;
       continue;
     }
@@ -171,11 +177,7 @@ CapturedFile FileCapture::capture(int directory, const char* name, const struct 
       throw FileError{FailureKind::unreadable, "files of this type cannot be stored"};
     }
     if (type == EntryType::ENTRY_DIRECTORY) break;
-    CapturedFile captured = regular ? capture_regular(file, attributes) : capture_special(file, attributes);
-    if (captured.entry.ByteSizeLong() > kMaxEntryBytes) {
-      throw FileError{FailureKind::unreadable, "it has more attributes than can be stored"};
-    }
-    return captured;
+    return regular ? capture_regular(file, attributes) : capture_special(file, attributes);
   }
   throw FileError{FailureKind::changed, "became something else while it was read"};
 }
@@ -184,7 +186,8 @@ CapturedFile FileCapture::capture_stream(int fd) {
   CapturedFile captured;
   splitter_.start();
   for (;;) {
-    if (context_.stop.stop_requested()) throw Error{ErrorCode::interrupted, "the backup was stopped"};
+    if (context_.stop.stop_requested())
+      throw Error{ErrorCode::interrupted, "the backup was stopped"};
     const MutableBytes space = splitter_.space();
     const ssize_t count = ::read(fd, space.data(), space.size());
     if (count < 0) {

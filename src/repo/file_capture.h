@@ -1,4 +1,5 @@
-// Turns one file of the file system into an entry with its content in chunks. What happens to the file meanwhile is noticed.
+// Turns one file of the file system into an entry with its content in chunks. What happens to the
+// file meanwhile is noticed.
 #pragma once
 
 #include <sys/stat.h>
@@ -23,7 +24,8 @@ struct CaptureContext {
   ChunkSink& sink;
   const Chunker& chunker;
   OwnerNames& names;
-  /// Counts as 0 in link groups, so that a device number that changes at a reboot does not change the tree.
+  /// Counts as 0 in link groups, so that a device number that changes at a reboot does not change
+  /// the tree.
   dev_t home_device = 0;
   /// A file that changed less than this before it was read may change again without a trace.
   std::int64_t settle_ms = 2000;
@@ -37,7 +39,8 @@ struct CapturedFile {
   Entry entry;  // without a name
   /// Whose attributes these are; what the entry says.
   struct ::stat attributes {};
-  /// Nothing can have changed since without changing the attributes: they may serve as its fingerprint.
+  /// Nothing can have changed since without changing the attributes: they may serve as its
+  /// fingerprint.
   bool settled = false;
   /// What is wrong with it although it is kept.
   std::optional<FileError> problem;
@@ -48,8 +51,9 @@ class FileCapture {
  public:
   explicit FileCapture(const CaptureContext& context);
 
-  /// A file of any type but a directory. `seen`: what the walk saw under this name, which may be something else by now.
-  /// Throws FileError if it cannot be had, other errors for a failed sink, interrupted.
+  /// A file of any type but a directory. `seen`: what the walk saw under this name, which may be
+  /// something else by now. Throws FileError if it cannot be had, other errors for a failed sink,
+  /// interrupted.
   CapturedFile capture(int directory, const char* name, const struct ::stat& seen);
   /// What comes from a pipe until its end: a regular file of this user, now.
   CapturedFile capture_stream(int fd);

@@ -6,7 +6,8 @@
 namespace vgerfs::repo {
 namespace {
 
-// The finaliser of SplitMix64 (Steele et al., "Fast splittable pseudorandom number generators", OOPSLA 2014).
+// The finaliser of SplitMix64 (Steele et al., "Fast splittable pseudorandom number generators",
+// OOPSLA 2014).
 std::uint64_t mix(std::uint64_t hash, std::uint64_t word) noexcept {
   hash = (hash ^ word) + 0x9e3779b97f4a7c15U;
   hash = (hash ^ (hash >> 30U)) * 0xbf58476d1ce4e5b9U;

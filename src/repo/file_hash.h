@@ -1,5 +1,5 @@
-// 64-bit hashes of paths and attributes, for fingerprints. Not for security: a match is believed only together with the
-// entry of the last snapshot.
+// 64-bit hashes of paths and attributes, for fingerprints. Not for security: a match is believed
+// only together with the entry of the last snapshot.
 #pragma once
 
 #include <sys/stat.h>

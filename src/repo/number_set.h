@@ -8,7 +8,8 @@
 
 namespace vgerfs::repo {
 
-/// Open addressing, 11 to 22 bytes per number. The numbers must be well mixed (ids, hashes). One thread at a time.
+/// Open addressing, 11 to 22 bytes per number. The numbers must be well mixed (ids, hashes). One
+/// thread at a time.
 class NumberSet {
  public:
   /// True if it was not in the set.

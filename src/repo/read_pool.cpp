@@ -17,7 +17,10 @@ constexpr std::uint64_t kBatchBytes = 256 * 1024;
 
 }  // namespace
 
-ReadPool::ReadPool(const CaptureContext& context, unsigned threads) : context_(context), stop_with_(context.stop, [this] { stop_.request_stop(); }), queue_(kQueuedFiles) {
+ReadPool::ReadPool(const CaptureContext& context, unsigned threads)
+    : context_(context),
+      stop_with_(context.stop, [this] { stop_.request_stop(); }),
+      queue_(kQueuedFiles) {
   context_.stop = stop_.get_token();
   if (threads == 0) threads = std::max(2U, std::thread::hardware_concurrency());
   threads_.reserve(threads);
@@ -94,8 +97,8 @@ void ReadPool::work() {
       done_changed_.notify_one();
     }
   } catch (...) {
-    // Not the file but the store, memory, or the user's wish: the walk hears of it and ends. Nobody may wait for a place in
-    // a queue that is not worked on.
+    // Not the file but the store, memory, or the user's wish: the walk hears of it and ends. Nobody
+    // may wait for a place in a queue that is not worked on.
     queue_.close();
     const std::lock_guard lock{mutex_};
     if (!failure_) failure_ = std::current_exception();

@@ -106,10 +106,12 @@ bool is_kernel_file_system(int fd) {
                    static_cast<std::uint32_t>(info.f_type)) != kKernelFileSystems.end();
 }
 
-DirectoryPath::DirectoryPath(Fd root) { enter({}, std::move(root)); }
+DirectoryPath::DirectoryPath(Fd root, const struct ::stat& attributes) {
+  enter({}, std::move(root), attributes);
+}
 
-void DirectoryPath::enter(std::string name, Fd directory, Links links) {
-  const struct ::stat attributes = stat_of(directory.get());
+void DirectoryPath::enter(std::string name, Fd directory, const struct ::stat& attributes,
+                          Links links) {
   left_.reset();
   levels_.push_back({std::move(name), links, attributes.st_dev, attributes.st_ino,
                      std::make_shared<const Fd>(std::move(directory))});

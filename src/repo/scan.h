@@ -59,10 +59,12 @@ class DirectoryPath {
   /// How a directory was reached from its parent: also when it is opened again.
   enum class Links { never_followed, followed };
 
-  explicit DirectoryPath(Fd root);
+  /// `attributes` are those of the descriptor, here and below.
+  DirectoryPath(Fd root, const struct ::stat& attributes);
 
   /// Steps into a directory that the caller has opened.
-  void enter(std::string name, Fd directory, Links links = Links::never_followed);
+  void enter(std::string name, Fd directory, const struct ::stat& attributes,
+             Links links = Links::never_followed);
   void leave();
 
   /// 1 at the root.

@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "repo/file_entry.h"
 #include "repo/file_failure.h"
 #include "support/temporary_directory.h"
 
@@ -76,9 +77,18 @@ class DeepTree : public ::testing::Test {
     return ::read(file.get(), text, sizeof text - 1) > 0 ? std::atoi(text) : -1;
   }
 
+  DirectoryPath path_from_root() const {
+    Fd fd = open_directory(AT_FDCWD, root_.path().c_str());
+    const struct ::stat attributes = stat_of(fd.get());
+    return {std::move(fd), attributes};
+  }
+
   static void descend(DirectoryPath& path, int to) {
-    while (path.depth() < static_cast<std::size_t>(to))
-      path.enter("d", open_directory(path.current()->get(), "d"));
+    while (path.depth() < static_cast<std::size_t>(to)) {
+      Fd fd = open_directory(path.current()->get(), "d");
+      const struct ::stat attributes = stat_of(fd.get());
+      path.enter("d", std::move(fd), attributes);
+    }
   }
 
   const testing::TemporaryDirectory root_;
@@ -86,7 +96,7 @@ class DeepTree : public ::testing::Test {
 
 TEST_F(DeepTree, FewDescriptorsAndTheRightDirectoryOnTheWayBack) {
   const std::size_t before = open_descriptors();
-  DirectoryPath path{open_directory(AT_FDCWD, root_.path().c_str())};
+  DirectoryPath path = path_from_root();
   descend(path, kDepth);
   EXPECT_LT(open_descriptors(), before + 80);
   for (int depth = kDepth; depth > 0; --depth) {
@@ -97,7 +107,7 @@ TEST_F(DeepTree, FewDescriptorsAndTheRightDirectoryOnTheWayBack) {
 }
 
 TEST_F(DeepTree, SeveralLevelsUpAtOnce) {
-  DirectoryPath path{open_directory(AT_FDCWD, root_.path().c_str())};
+  DirectoryPath path = path_from_root();
   descend(path, kDepth);
   for (int depth = kDepth; depth > 300; --depth) path.leave();
   EXPECT_EQ(depth_at(path.current()->get()), 300);
@@ -106,12 +116,12 @@ TEST_F(DeepTree, SeveralLevelsUpAtOnce) {
 }
 
 TEST_F(DeepTree, AMovedDirectoryIsNotMistakenForAnother) {
-  DirectoryPath path{open_directory(AT_FDCWD, root_.path().c_str())};
+  DirectoryPath path = path_from_root();
   descend(path, 200);
   // Levels 100 and 101 change places with an impostor: ".." of what was left leads elsewhere, names
   // lead elsewhere.
   const Fd level_99 = [&] {
-    DirectoryPath other{open_directory(AT_FDCWD, root_.path().c_str())};
+    DirectoryPath other = path_from_root();
     descend(other, 99);
     return Fd{::fcntl(other.current()->get(), F_DUPFD_CLOEXEC, 0)};
   }();
@@ -127,7 +137,7 @@ TEST_F(DeepTree, AMovedDirectoryIsNotMistakenForAnother) {
 }
 
 TEST_F(DeepTree, ADescriptorInUseOutlivesItsLevel) {
-  DirectoryPath path{open_directory(AT_FDCWD, root_.path().c_str())};
+  DirectoryPath path = path_from_root();
   descend(path, 40);
   const auto held = path.current();
   descend(path, 200);
