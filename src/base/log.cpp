@@ -1,19 +1,36 @@
 #include "base/log.h"
 
+#include <spdlog/sinks/dist_sink.h>
 #include <spdlog/sinks/stdout_color_sinks.h>
+#include <spdlog/sinks/syslog_sink.h>
 #include <spdlog/spdlog.h>
+
+#include <memory>
+#include <utility>
 
 namespace vgerfs::log {
 namespace {
 
-spdlog::logger& logger() {
-  static const std::shared_ptr<spdlog::logger> instance = [] {
-    auto made = std::make_shared<spdlog::logger>("vgerfs", std::make_shared<spdlog::sinks::stderr_color_sink_mt>());
-    made->set_pattern("%n: %^%l%$: %v");
-    made->set_level(spdlog::level::warn);
+/// Where lines go. A sink of sinks, so that it can change while other threads log.
+spdlog::sinks::dist_sink_mt& outlet() {
+  static const auto instance = [] {
+    auto terminal = std::make_shared<spdlog::sinks::stderr_color_sink_mt>();
+    terminal->set_pattern("%n: %^%l%$: %v");
+    auto made = std::make_shared<spdlog::sinks::dist_sink_mt>();
+    made->add_sink(std::move(terminal));
     return made;
   }();
   return *instance;
+}
+
+spdlog::logger& logger() {
+  static spdlog::logger instance = [] {
+    // The outlet lives as long as the process: the pointer owns nothing.
+    spdlog::logger made{"vgerfs", std::shared_ptr<spdlog::sinks::sink>{std::shared_ptr<void>{}, &outlet()}};
+    made.set_level(spdlog::level::warn);
+    return made;
+  }();
+  return instance;
 }
 
 spdlog::level::level_enum spd_level(Level level) noexcept {
@@ -31,5 +48,11 @@ spdlog::level::level_enum spd_level(Level level) noexcept {
 void set_level(Level level) { logger().set_level(spd_level(level)); }
 bool enabled(Level level) noexcept { return logger().should_log(spd_level(level)); }
 void write(Level level, std::string_view message) { logger().log(spd_level(level), message); }
+
+void use_syslog(const char* program) {
+  auto sink = std::make_shared<spdlog::sinks::syslog_sink_mt>(program, LOG_PID, LOG_DAEMON, true);
+  sink->set_pattern("%l: %v");
+  outlet().set_sinks({std::move(sink)});
+}
 
 }  // namespace vgerfs::log

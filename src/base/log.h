@@ -15,6 +15,8 @@ enum class Level { debug, info, warning, error };
 void set_level(Level level);
 bool enabled(Level level) noexcept;
 void write(Level level, std::string_view message);
+/// From now on to the system's log, under this name: for a daemon that leaves its terminal.
+void use_syslog(const char* program);
 
 template <class... Args>
 void debug(fmt::format_string<Args...> format, Args&&... args) {
