@@ -18,7 +18,7 @@ constexpr std::array<std::string_view, 3> kTriggers = {"control", "umount", "com
 }  // namespace
 
 ControlFs::ControlFs(ControlOptions options)
-    : options_(std::move(options)), jobs_(options_.commit) {}
+    : options_(std::move(options)), made_at_(options_.clock->now()), jobs_(options_.commit) {}
 
 ControlFs::Node ControlFs::node_of(NodeId id) const {
   const std::uint64_t number = id & ~node_in(View::control, 0);
@@ -47,6 +47,7 @@ Attributes ControlFs::get_attributes(NodeId id) {
   attributes.inode = id;
   attributes.uid = options_.owner_uid;
   attributes.gid = options_.owner_gid;
+  attributes.mtime = made_at_;
   switch (node) {
     case Node::directory: attributes.mode = S_IFDIR | 0555; break;
     case Node::commit: attributes.mode = S_IFREG | 0600; break;

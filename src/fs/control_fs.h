@@ -78,6 +78,7 @@ class ControlFs {
   void commit_line(std::string_view line, const std::function<bool()>& interrupted);
 
   const ControlOptions options_;
+  const Timestamp made_at_;
   CommitJobs jobs_;
   std::mutex mutex_;
   std::map<Node, std::shared_ptr<const Text>> texts_;  // guarded by mutex_, as all below
