@@ -143,7 +143,7 @@ void Backup::keep_in_mind(const LastSnapshot& snapshot, WalkResult& walk) {
   try {
     if (!result_.unchanged) {
       memory_.remember(snapshot, &walk.fingerprints);
-    } else if (walk.read_something) {
+    } else if (walk.has_new_fingerprints) {
       memory_.remember_fingerprints(snapshot.id, walk.fingerprints);
     }
   } catch (const Error& error) {

@@ -5,20 +5,17 @@
 
 #include <algorithm>
 #include <array>
-#include <atomic>
 #include <cerrno>
 #include <chrono>
 #include <memory>
-#include <unordered_map>
 #include <utility>
 
 #include "base/log.h"
+#include "repo/backup_reads.h"
+#include "repo/backup_tally.h"
 #include "repo/file_entry.h"
 #include "repo/file_hash.h"
-#include "repo/hard_links.h"
 #include "repo/limits.h"
-#include "repo/number_set.h"
-#include "repo/read_pool.h"
 #include "repo/scan.h"
 #include "repo/tree_assembler.h"
 
@@ -27,7 +24,8 @@ namespace {
 
 /// Entries that wait in memory for others to be read.
 constexpr std::size_t kMaxPending = 16 * 1024;
-constexpr auto kUpdateInterval = std::chrono::milliseconds{100};
+/// For something to be read, before the user's wishes are looked at again.
+constexpr auto kPatience = std::chrono::milliseconds{100};
 constexpr const char* kCacheTag = "CACHEDIR.TAG";
 constexpr std::string_view kCacheSignature = "Signature: 8a477f597d28d172789f06886806bc55";
 
@@ -80,17 +78,6 @@ class Walk {
     std::size_t path_bytes = 0;
     std::uint64_t path_hash = 0;
   };
-  /// A file that is being read, or waits for another name of its inode.
-  struct Pending {
-    TreeAssembler::Place* place = nullptr;
-    std::string path;
-    std::uint64_t path_hash = 0;
-    bool was_there = false;  // in the base
-    std::shared_ptr<const Fd> directory;
-    struct ::stat seen {};
-  };
-  using Links = HardLinks<Pending>;
-
   /// How a directory is entered.
   struct Way {
     const RootNode* given = nullptr;  // null: it and what is below was not given by itself
@@ -99,6 +86,7 @@ class Walk {
   };
 
   void open_root();
+  void collect(std::chrono::milliseconds timeout);
   void step();
   void visit(const char* name);
   void visit_file(const char* name, const struct ::stat& seen, std::uint64_t hash);
@@ -112,39 +100,21 @@ class Walk {
              const Way& way, const Entry* old);
   const Entry* find_old(Frame& frame, std::string_view name);
 
-  void read(Pending pending);
-  void collect(std::chrono::milliseconds timeout);
-  void finish(ReadResult result);
-  /// The inode's next waiting name takes its turn.
-  void try_next_link(const Links::Inode& inode);
-  /// For names whose descriptor was let go: many may wait for one inode.
+  /// The directory of a path in the tree, opened anew.
   std::shared_ptr<const Fd> directory_of(const std::string& path) const;
-  void finish_file(Pending& pending, Entry entry, std::optional<std::uint64_t> hash);
-  void count(const Entry& entry);
-  void fail(std::string path, FailureKind kind, std::string reason);
-  void fail(const FileError& error) { fail(path_, error.kind(), error.message()); }
-  void show(bool now = false);
+  void fail(const FileError& error) { tally_.fail(path_, error); }
 
   const BackupRoots& roots_;
   const std::optional<WalkBase>& base_;
   const WalkContext& context_;
   const BackupOptions& options_;
-  WalkResult result_;
+  BackupTally tally_;
   OwnerNames names_;
-  std::atomic<std::uint64_t> bytes_read_ = 0;
-  std::uint64_t bytes_unchanged_ = 0;
-  std::uint64_t visited_ = 0;
-  std::chrono::steady_clock::time_point next_update_;
-  NumberSet link_groups_;
-  Links links_;
-  std::unordered_map<std::uint64_t, Pending> pending_;  // by the pool's ticket
-  std::uint64_t next_ticket_ = 0;
   std::vector<Frame> frames_;
   std::string path_;  // of what is visited, relative to the root
   std::optional<DirectoryPath> directories_;
   TreeAssembler assembler_;
-  std::optional<CaptureContext> capture_;
-  std::optional<ReadPool> pool_;  // last: its threads use what is above
+  std::optional<BackupReads> reads_;  // last: its threads use what is above
 };
 
 Walk::Walk(const BackupRoots& roots, const std::optional<WalkBase>& base,
@@ -153,48 +123,52 @@ Walk::Walk(const BackupRoots& roots, const std::optional<WalkBase>& base,
       base_(base),
       context_(context),
       options_(context.options),
+      tally_(context.progress, context.expected),
       assembler_(context.sink, context.split_key,
                  [this](const TreeAssembler::Directory& directory, const std::string& name,
                         const std::string& reason) {
                    const std::string& parent = TreeAssembler::path_of(directory);
-                   fail(parent.empty() ? name : parent + "/" + name, FailureKind::unreadable,
-                        "cannot be stored: " + reason);
+                   tally_.fail(parent.empty() ? name : parent + "/" + name, FailureKind::unreadable,
+                               "cannot be stored: " + reason);
                  }) {}
 
 WalkResult Walk::run() {
   for (const FileFailure& missing : roots_.missing)
-    fail(missing.path, missing.kind, missing.reason);
+    tally_.fail(missing.path, missing.kind, missing.reason);
   open_root();
   while (!frames_.empty()) {
-    if (options_.stop.stop_requested())
-      throw Error{ErrorCode::interrupted, "the backup was stopped"};
     collect({});
-    while (assembler_.pending() > kMaxPending && pool_->outstanding() > 0) collect(kUpdateInterval);
+    while (assembler_.pending() > kMaxPending && reads_->outstanding() > 0) collect(kPatience);
     step();
   }
-  while (pool_->outstanding() > 0) {
-    if (options_.stop.stop_requested())
-      throw Error{ErrorCode::interrupted, "the backup was stopped"};
-    collect(kUpdateInterval);
-  }
-  result_.root = assembler_.take_root();
-  result_.statistics.set_failed(result_.failures.count);
-  show(true);
-  return std::move(result_);
+  while (reads_->outstanding() > 0) collect(kPatience);
+  tally_.show_now(path_);
+  return {.root = assembler_.take_root(),
+          .statistics = tally_.statistics,
+          .failures = std::move(tally_.failures),
+          .fingerprints = std::move(tally_.fingerprints),
+          .has_new_fingerprints = tally_.has_new_fingerprints};
+}
+
+void Walk::collect(std::chrono::milliseconds timeout) {
+  if (options_.stop.stop_requested()) throw Error{ErrorCode::interrupted, "the backup was stopped"};
+  reads_->collect(timeout);
+  tally_.show(path_);
 }
 
 void Walk::open_root() {
   const bool all = roots_.root.given;
   Fd fd = open_file(roots_.base, (all ? O_RDONLY : O_PATH) | O_DIRECTORY);
   const struct ::stat attributes = stat_of(fd.get());
-  capture_.emplace(CaptureContext{.sink = context_.sink,
-                                  .chunker = context_.chunker,
-                                  .names = names_,
-                                  .home_device = attributes.st_dev,
-                                  .settle_ms = options_.settle_ms,
-                                  .stop = options_.stop,
-                                  .bytes_read = bytes_read_});
-  pool_.emplace(*capture_, options_.read_threads);
+  const CaptureContext capture{.sink = context_.sink,
+                               .chunker = context_.chunker,
+                               .names = names_,
+                               .home_device = attributes.st_dev,
+                               .settle_ms = options_.settle_ms,
+                               .stop = options_.stop,
+                               .bytes_read = tally_.bytes_read};
+  reads_.emplace(capture, options_.read_threads, assembler_, tally_,
+                 [this](const std::string& path) { return directory_of(path); });
   Entry entry = describe_directory(fd.get(), all ? Access::open : Access::path, attributes);
   enter(std::move(entry), std::move(fd), attributes, 0, {&roots_.root, all, true},
         base_ ? &base_->root : nullptr);
@@ -214,8 +188,6 @@ void Walk::step() {
 
 void Walk::visit(const char* name) {
   Frame& frame = frames_.back();
-  ++visited_;
-  show();
   std::shared_ptr<const Fd> directory;
   try {
     directory = directories_->current();
@@ -245,14 +217,14 @@ void Walk::visit(const char* name) {
     const bool all = given == nullptr || given->given || !(frame.given_only || excluded || follow);
     visit_directory(name, seen, hash, {given, all, follow});
   } else if (entry_type(seen.st_mode) == EntryType::ENTRY_UNSPECIFIED) {
-    fail(path_, FailureKind::unreadable, "files of this type cannot be stored");
+    tally_.fail(path_, FailureKind::unreadable, "files of this type cannot be stored");
   } else {
     visit_file(name, seen, hash);
   }
 }
 
 const Entry* Walk::find_old(Frame& frame, std::string_view name) {
-  constexpr unsigned kPatience = 16;
+  constexpr unsigned kMaxFailures = 16;
   while (frame.old && (frame.old_entry == nullptr || frame.old_entry->name() < name)) {
     try {
       frame.old_entry = frame.old->next();
@@ -263,7 +235,7 @@ const Entry* Walk::find_old(Frame& frame, std::string_view name) {
       frame.old_entry = nullptr;
       log::warning("the last snapshot's directory '{}' cannot be read: {}",
                    TreeAssembler::path_of(*frame.directory), error.what());
-      if (++frame.old_failures == kPatience) frame.old.reset();
+      if (++frame.old_failures == kMaxFailures) frame.old.reset();
     }
   }
   return frame.old_entry != nullptr && frame.old_entry->name() == name ? frame.old_entry : nullptr;
@@ -277,94 +249,19 @@ void Walk::visit_file(const char* name, const struct ::stat& seen, std::uint64_t
     if (base_->fingerprints.matches(hash, stat)) {
       Entry entry = *old;
       set_owner_names(entry, names_);
-      result_.fingerprints.add(hash, stat);
-      if (entry.type() == EntryType::ENTRY_FILE) {
-        result_.statistics.set_files_unchanged(result_.statistics.files_unchanged() + 1);
-        bytes_unchanged_ += entry.size();
-      }
-      count(entry);
+      tally_.fingerprints.add(hash, stat);
+      tally_.count(entry, BackupTally::Change::unchanged);
       assembler_.add(*frame.directory, std::move(entry));
       return;
     }
   }
-  Pending pending{.place = &assembler_.take_place(*frame.directory),
-                  .path = path_,
-                  .path_hash = hash,
-                  .was_there = old != nullptr && old->type() == EntryType::ENTRY_FILE,
-                  .directory = directories_->current(),
-                  .seen = seen};
-  if (seen.st_nlink > 1) {
-    // Waiting names need no descriptor, and there may be many.
-    auto directory = std::exchange(pending.directory, nullptr);
-    switch (links_.meet(seen, pending)) {
-      case Links::Found::waiting: return;
-      case Links::Found::entry: {
-        Links::Known known = links_.take(Links::inode_of(seen));
-        finish_file(pending, std::move(known.entry), known.stat_hash);
-        return;
-      }
-      case Links::Found::nothing: pending.directory = std::move(directory); break;
-    }
-  }
-  read(std::move(pending));
-}
-
-void Walk::read(Pending pending) {
-  const std::uint64_t ticket = next_ticket_++;
-  std::string name = pending.path.substr(pending.path.rfind('/') + 1);
-  pool_->submit({.directory = std::move(pending.directory),
-                 .name = std::move(name),
-                 .seen = pending.seen,
-                 .ticket = ticket});
-  pending_.emplace(ticket, std::move(pending));
-}
-
-void Walk::collect(std::chrono::milliseconds timeout) {
-  for (ReadResult& result : pool_->take(timeout)) finish(std::move(result));
-  if (timeout.count() > 0) show();
-}
-
-void Walk::finish(ReadResult result) {
-  const auto found = pending_.find(result.ticket);
-  VGERFS_CHECK(found != pending_.end());
-  Pending pending = std::move(found->second);
-  pending_.erase(found);
-  const bool linked = pending.seen.st_nlink > 1;
-  const Links::Inode inode = Links::inode_of(pending.seen);
-  if (result.failure) {
-    fail(pending.path, result.failure->kind(), result.failure->message());
-    assembler_.drop(*pending.place);
-    if (linked) try_next_link(inode);  // what failed may have been this name only
-    return;
-  }
-  if (result.file.problem)
-    fail(pending.path, result.file.problem->kind(), result.file.problem->message());
-  std::optional<std::uint64_t> hash;
-  if (result.file.settled) hash = stat_hash(result.file.attributes);
-  if (linked) {
-    // If another file has taken this name meanwhile, its entry is not the inode's.
-    const bool same = Links::inode_of(result.file.attributes) == inode;
-    if (same) {
-      for (Pending& other : links_.done(inode, {result.file.entry, hash}))
-        finish_file(other, result.file.entry, hash);
-    } else {
-      try_next_link(inode);
-    }
-  }
-  finish_file(pending, std::move(result.file.entry), hash);
-}
-
-void Walk::try_next_link(const Links::Inode& inode) {
-  while (auto next = links_.failed(inode)) {
-    try {
-      next->directory = directory_of(next->path);
-      read(std::move(*next));
-      return;
-    } catch (const FileError& error) {
-      fail(next->path, error.kind(), error.message());
-      assembler_.drop(*next->place);
-    }
-  }
+  const bool was_there = old != nullptr && old->type() == EntryType::ENTRY_FILE;
+  reads_->read({.place = &assembler_.take_place(*frame.directory),
+                .path = path_,
+                .path_hash = hash,
+                .change = was_there ? BackupTally::Change::changed : BackupTally::Change::is_new,
+                .directory = directories_->current(),
+                .seen = seen});
 }
 
 std::shared_ptr<const Fd> Walk::directory_of(const std::string& path) const {
@@ -380,38 +277,6 @@ std::shared_ptr<const Fd> Walk::directory_of(const std::string& path) const {
   return at;
 }
 
-void Walk::finish_file(Pending& pending, Entry entry, std::optional<std::uint64_t> hash) {
-  entry.set_name(pending.path.substr(pending.path.rfind('/') + 1));
-  if (hash) {
-    result_.fingerprints.add(pending.path_hash, *hash);
-    result_.read_something = true;
-  }
-  auto& statistics = result_.statistics;
-  if (entry.type() == EntryType::ENTRY_FILE) {
-    if (pending.was_there) {
-      statistics.set_files_changed(statistics.files_changed() + 1);
-    } else {
-      statistics.set_files_new(statistics.files_new() + 1);
-    }
-  }
-  count(entry);
-  assembler_.fill(*pending.place, std::move(entry));
-}
-
-void Walk::count(const Entry& entry) {
-  auto& statistics = result_.statistics;
-  if (entry.type() == EntryType::ENTRY_DIRECTORY) {
-    statistics.set_directories(statistics.directories() + 1);
-  } else if (entry.type() == EntryType::ENTRY_FILE) {
-    statistics.set_files(statistics.files() + 1);
-    if (entry.link_group() == 0 || link_groups_.insert(entry.link_group())) {
-      statistics.set_logical_bytes(statistics.logical_bytes() + entry.size());
-    }
-  } else {
-    statistics.set_others(statistics.others() + 1);
-  }
-}
-
 Entry Walk::describe_directory(int fd, Access access, const struct ::stat& attributes) {
   Entry entry;
   set_attributes(entry, attributes, names_);
@@ -425,8 +290,8 @@ Entry Walk::describe_directory(int fd, Access access, const struct ::stat& attri
 
 bool Walk::stays_outside(int fd, const struct ::stat& attributes, const RootNode* given) {
   if (frames_.size() >= kMaxDirectoryDepth) {
-    fail(path_, FailureKind::unreadable,
-         fmt::format("directories are nested deeper than {}", kMaxDirectoryDepth));
+    tally_.fail(path_, FailureKind::unreadable,
+                fmt::format("directories are nested deeper than {}", kMaxDirectoryDepth));
     return true;
   }
   if (given != nullptr || attributes.st_dev == frames_.back().device) return false;
@@ -445,7 +310,7 @@ void Walk::visit_directory(const char* name, const struct ::stat& seen, std::uin
     entry = describe_directory(fd.get(), way.all ? Access::open : Access::path, attributes);
     entry.set_name(name);
     if (!stays_outside(fd.get(), attributes, way.given)) {
-      count(entry);
+      tally_.count(entry, BackupTally::Change::is_new);
       enter(std::move(entry), std::move(fd), attributes, hash, way, old);
       return;
     }
@@ -458,7 +323,7 @@ void Walk::visit_directory(const char* name, const struct ::stat& seen, std::uin
       entry.set_name(name);
     }
   }
-  count(entry);
+  tally_.count(entry, BackupTally::Change::is_new);
   assembler_.add(*frame.directory, std::move(entry));
 }
 
@@ -501,24 +366,6 @@ void Walk::enter(Entry entry, Fd fd, const struct ::stat& attributes, std::uint6
     directories_.emplace(std::move(fd), attributes);
   }
   frames_.push_back(std::move(frame));
-}
-
-void Walk::fail(std::string path, FailureKind kind, std::string reason) {
-  FileFailure failure{std::move(path), kind, std::move(reason)};
-  context_.progress.failed(failure);
-  result_.failures.add(std::move(failure));
-}
-
-void Walk::show(bool now) {
-  if (!now && visited_ % 64 != 0 && pool_->outstanding() == 0) return;
-  const auto time = std::chrono::steady_clock::now();
-  if (!now && time < next_update_) return;
-  next_update_ = time + kUpdateInterval;
-  OperationCounts counts = context_.expected;
-  const auto& statistics = result_.statistics;
-  counts.items = statistics.files() + statistics.directories() + statistics.others();
-  counts.bytes = bytes_unchanged_ + bytes_read_;
-  context_.progress.update(counts, path_);
 }
 
 }  // namespace

@@ -31,7 +31,7 @@ struct WalkResult {
   format::proto::Statistics statistics;  // as far as a walk knows them
   FileFailures failures;
   FingerprintWriter fingerprints;
-  bool read_something = false;  // so the fingerprints are not those of the base
+  bool has_new_fingerprints = false;  // not just those of the base
 };
 
 /// What a walk works with. References must outlive it.

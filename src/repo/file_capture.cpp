@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <utility>
 
 namespace vgerfs::repo {
 namespace {
@@ -37,8 +38,8 @@ off_t seek(int fd, std::uint64_t offset, int whence) noexcept {
 
 }  // namespace
 
-FileCapture::FileCapture(const CaptureContext& context)
-    : context_(context), splitter_(context.chunker, context.sink) {}
+FileCapture::FileCapture(CaptureContext context)
+    : context_(std::move(context)), splitter_(context_.chunker, context_.sink) {}
 
 bool FileCapture::is_settled(const struct ::stat& attributes, Timestamp opened) const {
   const std::int64_t since_change = ms_between(opened, ctime_of(attributes));

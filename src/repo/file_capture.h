@@ -19,7 +19,7 @@
 
 namespace vgerfs::repo {
 
-/// What all captures of one backup share. Thread-safe; must outlive them.
+/// What all captures of one backup share. What it refers to is thread-safe and must outlive them.
 struct CaptureContext {
   ChunkSink& sink;
   const Chunker& chunker;
@@ -49,7 +49,7 @@ struct CapturedFile {
 /// Reads files one after another in the same memory. One thread at a time.
 class FileCapture {
  public:
-  explicit FileCapture(const CaptureContext& context);
+  explicit FileCapture(CaptureContext context);
 
   /// A file of any type but a directory. `seen`: what the walk saw under this name, which may be
   /// something else by now. Throws FileError if it cannot be had, other errors for a failed sink,
@@ -67,7 +67,7 @@ class FileCapture {
   bool read_range(int fd, std::uint64_t from, std::uint64_t to);
   bool is_settled(const struct ::stat& attributes, Timestamp opened) const;
 
-  const CaptureContext& context_;
+  const CaptureContext context_;
   ContentSplitter splitter_;
 };
 
