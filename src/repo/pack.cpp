@@ -7,6 +7,13 @@
 #include "repo/envelope.h"
 #include "repo/limits.h"
 
+// A pack (docs/FORMAT.md section 8):
+//
+//   | "VGERPACK" | version u16 | kind u8 | zero (5) | random (16) |   header
+//   | block 0 | block 1 | … |
+//   | stored length of each block (u32 each) |                        table
+//   | count u32 | zero u32 | "VGERPEND" |                             trailer
+
 namespace vgerfs::repo {
 namespace {
 

@@ -201,14 +201,15 @@ TEST_F(Block, AnotherRepositoryCannotOpenIt) {
 
 TEST_F(Block, AnotherBlockInItsPlaceIsCorrupt) {
   // The same content sealed again is authentic but not the one that the index names.
-  const Bytes content = compressible_bytes(content_, 1000);
-  const SealedBlock first = seal({content});
-  const SealedBlock second = seal({content});
-  ASSERT_EQ(first.stored.size(), second.stored.size());
-  ASSERT_NE(first.entry.tag, second.entry.tag);
-  EXPECT_EQ(code_of([&] { (void)open_block(second.stored, first.entry, *keyring_); }),
-            ErrorCode::corrupt);
-  EXPECT_EQ(open_block(second.stored, second.entry, *keyring_), first.plain);
+  for (const Bytes& content : {compressible_bytes(content_, 1000), random_bytes(content_, 1000)}) {
+    const SealedBlock first = seal({content});
+    const SealedBlock second = seal({content});
+    ASSERT_EQ(first.stored.size(), second.stored.size());
+    ASSERT_NE(first.entry.tag, second.entry.tag);
+    EXPECT_EQ(code_of([&] { (void)open_block(second.stored, first.entry, *keyring_); }),
+              ErrorCode::corrupt);
+    EXPECT_EQ(open_block(second.stored, second.entry, *keyring_), first.plain);
+  }
 }
 
 TEST_F(Block, EveryFlippedBitIsRejected) {
@@ -298,6 +299,21 @@ TEST_F(Block, DirectoriesThatLieAreCorrupt) {
   for (const unsigned lie : {0U, 2U, 255U}) {
     count[0] = static_cast<std::byte>(lie);
     expect_corrupt(count);
+  }
+}
+
+TEST_F(Block, ADirectoryThatLiesIsCorruptBeforeItsDataIsTouched) {
+  const ChunkId id = keyring_->chunk_id(ChunkKind::data, Bytes(10));
+  const auto expect_corrupt = [&](const Bytes& directory) {
+    const Bytes stored = forge(directory, Bytes(10), Codec::zstd);
+    EXPECT_EQ(code_of([&] { (void)read_block_directory(stored, *keyring_); }), ErrorCode::corrupt);
+  };
+  expect_corrupt(directory_of({{id, kMaxChunkBytes}, {id, kMaxChunkBytes}, {id, 1}}));
+  expect_corrupt(directory_of({{id, 0}}));
+  for (const unsigned count : {0U, 1U, 3U, 255U}) {
+    Bytes directory = directory_of({{id, 1}, {id, 1}});
+    directory[0] = static_cast<std::byte>(count);
+    expect_corrupt(directory);
   }
 }
 

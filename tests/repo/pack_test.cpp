@@ -167,6 +167,18 @@ TEST(Pack, AnAbsurdCountIsCorruptBeforeAnythingIsAllocated) {
   }
 }
 
+TEST(Pack, ATrailerAloneTellsAnAbsurdCount) {
+  TestPack pack = make_pack({300});
+  for (const std::uint32_t count : {0U, kMaxPackBlocks + 1}) {
+    put_u32(pack.bytes, pack.bytes.size() - 16, count);
+    const ByteView trailer = ByteView{pack.bytes}.last(kPackTrailerBytes);
+    EXPECT_THROW(parse_pack_trailer(trailer, kMaxPackBytes), Error) << count;
+  }
+  put_u32(pack.bytes, pack.bytes.size() - 16, kMaxPackBlocks);
+  EXPECT_EQ(parse_pack_trailer(ByteView{pack.bytes}.last(kPackTrailerBytes), kMaxPackBytes),
+            pack_tail_bytes(kMaxPackBlocks));
+}
+
 TEST(Pack, AnAbsurdSizeIsCorrupt) {
   const TestPack pack = make_pack({300});
   const ByteView trailer = ByteView{pack.bytes}.last(kPackTrailerBytes);
