@@ -14,6 +14,7 @@ constexpr std::size_t kBlockBytes = std::size_t{256} << 10;
 /// Words from a small vocabulary: zstd makes about a third of it.
 Bytes text_bytes(TestRandom& random, std::size_t count) {
   std::vector<Bytes> words;
+  words.reserve(3000);
   for (int i = 0; i < 3000; ++i) words.push_back(compressible_bytes(random, pick(random, 2, 12)));
   Bytes bytes;
   while (bytes.size() < count) {

@@ -76,26 +76,27 @@ OpenedEnvelope open_envelope(ByteView stored, const Keyring& keyring) {
   return {header, EnvelopeOpener{header, stored, keyring.envelope_keys(), &data_key->key}};
 }
 
-/// Memory for sealed data that cannot be decrypted in its final place.
+/// Memory for sealed data that cannot be decrypted in its final place. One at a time in a thread.
 class Scratch {
  public:
   explicit Scratch(std::size_t bytes) : bytes_(bytes) {
-    if (memory_.size() < bytes) memory_.resize(bytes);
+    if (memory().size() < bytes) memory().resize(bytes);
   }
   ~Scratch() {
-    if (memory_.size() > kKeptScratchBytes) Bytes{}.swap(memory_);
+    if (memory().size() > kKeptScratchBytes) Bytes{}.swap(memory());
   }
   Scratch(const Scratch&) = delete;
   Scratch& operator=(const Scratch&) = delete;
 
-  MutableBytes view() noexcept { return MutableBytes{memory_}.first(bytes_); }
+  MutableBytes view() noexcept { return MutableBytes{memory()}.first(bytes_); }
 
  private:
-  static thread_local Bytes memory_;
+  static Bytes& memory() noexcept {
+    thread_local Bytes bytes;
+    return bytes;
+  }
   std::size_t bytes_;
 };
-
-thread_local Bytes Scratch::memory_;
 
 }  // namespace
 

@@ -1,4 +1,5 @@
-// Chunk kinds, and the two ports through which everything above the packs stores and fetches chunks.
+// Chunk kinds, and the two ports through which everything above the packs stores and fetches
+// chunks.
 #pragma once
 
 #include <cstdint>
@@ -22,8 +23,8 @@ constexpr PackKind pack_kind_of(ChunkKind kind) noexcept {
 class ChunkSink {
  public:
   virtual ~ChunkSink() = default;
-  /// Names the chunk, stores it unless it is there already. `bytes` (1 … kMaxChunkBytes) may go away after the call. May
-  /// wait for memory; throws what an earlier stage failed with.
+  /// Names the chunk, stores it unless it is there already. `bytes` (1 … kMaxChunkBytes) may go
+  /// away after the call. May wait for memory; throws what an earlier stage failed with.
   virtual ChunkId put(ChunkKind kind, ByteView bytes) = 0;
 };
 
@@ -31,8 +32,8 @@ class ChunkSink {
 class ChunkSource {
  public:
   virtual ~ChunkSource() = default;
-  /// The chunk's plaintext. Throws not_found if no record names it, corrupt (naming the pack) if no copy is intact, denied if this key
-  /// cannot decrypt it.
+  /// The chunk's plaintext. Throws not_found if no record names it, corrupt (naming the pack) if no
+  /// copy is intact, denied if this key cannot decrypt it.
   virtual Bytes get(ChunkKind kind, const ChunkId& id) = 0;
 };
 

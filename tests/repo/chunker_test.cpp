@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/sha256.h"
 #include "repo/random_bytes.h"
+#include "support/test_seed.h"
 
 namespace vgerfs::repo {
 namespace {
@@ -32,8 +33,8 @@ struct Cut {
 };
 using Cuts = std::vector<Cut>;
 
-void PrintTo(const Cut& cut,
-             std::ostream* out) {  // NOLINT(readability-identifier-naming): GoogleTest's
+// NOLINTNEXTLINE(readability-identifier-naming): GoogleTest's name
+void PrintTo(const Cut& cut, std::ostream* out) {
   *out << (cut.hole ? "hole " : "chunk ") << cut.start << "+" << cut.bytes;
 }
 
@@ -129,9 +130,9 @@ Bytes mixed_bytes(TestRandom& random, std::size_t parts) {
 
 TEST(Chunker, CutsAsTheFormatSays) {
   const Chunker chunker{kSmall, test_gear()};
-  for (std::uint64_t seed = 0; seed < 60; ++seed) {
-    SCOPED_TRACE("seed " + std::to_string(seed));
-    TestRandom random{seed};
+  for (std::uint64_t seed = 0; seed < testing::test_size(60U, 10U); ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(testing::test_seed() + seed));
+    TestRandom random{testing::test_seed() + seed};
     const Bytes bytes = mixed_bytes(random, 24);
     ASSERT_EQ(cut_whole(chunker, bytes), cut_slowly(kSmall, test_gear(), bytes));
   }
@@ -141,7 +142,7 @@ TEST(Chunker, CutsRandomDataAsTheFormatSaysWithDefaultSizes) {
   const ChunkerParameters parameters;
   const Chunker chunker{parameters, test_gear()};
   TestRandom random{7};
-  const Bytes bytes = random_bytes(random, 24 * 1024 * kKiB + 13);
+  const Bytes bytes = random_bytes(random, testing::test_size(24U, 8U) * 1024 * kKiB + 13);
   const Cuts cuts = cut_whole(chunker, bytes);
   EXPECT_EQ(cuts, cut_slowly(parameters, test_gear(), bytes));
   // Normalised chunking keeps the mean a little above the average that is asked for.
@@ -151,9 +152,9 @@ TEST(Chunker, CutsRandomDataAsTheFormatSaysWithDefaultSizes) {
 
 TEST(Chunker, CutsAStreamLikeTheWhole) {
   const Chunker chunker{kSmall, test_gear()};
-  for (std::uint64_t seed = 0; seed < 40; ++seed) {
-    SCOPED_TRACE("seed " + std::to_string(seed));
-    TestRandom random{seed + 1000};
+  for (std::uint64_t seed = 0; seed < testing::test_size(40U, 6U); ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(testing::test_seed() + seed));
+    TestRandom random{testing::test_seed() + seed};
     const Bytes bytes = mixed_bytes(random, 16);
     const Cuts whole = cut_whole(chunker, bytes);
     ASSERT_EQ(cut_stream(chunker, bytes, random, 100), whole);
@@ -240,7 +241,7 @@ TEST(Chunker, AFewZerosAreData) {
 
 TEST(Chunker, ConstantDataIsCutAlike) {
   const Chunker chunker{kSmall, test_gear()};
-  for (int value = 1; value < 256; ++value) {
+  for (int value = 1; value < 256; value += testing::test_size(1, 10)) {
     const Bytes bytes(5 * kSmall.max_bytes + 1, static_cast<std::byte>(value));
     const Cuts cuts = cut_whole(chunker, bytes);
     for (std::size_t i = 0; i + 1 < cuts.size(); ++i) {
@@ -253,7 +254,7 @@ TEST(Chunker, ConstantDataIsCutAlike) {
 TEST(Chunker, AHoleBehindALongestChunkDoesNotLengthenIt) {
   const Chunker chunker{kSmall, test_gear()};
   std::size_t longest_seen = 0;
-  for (int value = 1; value < 256; ++value) {
+  for (int value = 1; value < 256; value += testing::test_size(1, 10)) {
     for (const std::size_t extra : {0U, 1U, 5000U}) {
       Bytes bytes(kSmall.max_bytes + extra, static_cast<std::byte>(value));
       bytes.resize(bytes.size() + kHoleBytes);

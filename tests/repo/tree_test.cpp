@@ -17,7 +17,6 @@
 namespace vgerfs::repo {
 namespace {
 
-using format::proto::TreeChild;
 using format::proto::TreeNode;
 using Names = std::set<std::string>;
 
