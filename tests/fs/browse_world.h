@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "fs/browse_source.h"
+#include "repo/extents.h"
 #include "repo/memory_chunks.h"
 #include "repo/tree.h"
 
