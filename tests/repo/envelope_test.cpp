@@ -290,6 +290,23 @@ TEST_F(EnvelopeTest, DataMustHaveThePinnedTag) {
   }
 }
 
+TEST_F(EnvelopeTest, CommitmentIsComparedBeforeAnythingIsDecrypted) {
+  for (const EnvelopeKind kind : kKinds) {
+    const Bytes good = seal(content_of(kind));
+    for (std::size_t at = 24; at < 88; ++at) {  // salt and commitment
+      Bytes bad = good;
+      bad[at] ^= std::byte{1};
+      const EnvelopeHeader header = parse_envelope_header(bad, kind);
+      EXPECT_EQ(error_of([&] {
+                  return EnvelopeOpener{header, bad, keyring_->envelope_keys(),
+                                        has_data_key(kind) ? &data_key_->key : nullptr};
+                }),
+                "corrupt")
+          << to_string(kind) << " byte " << at;
+    }
+  }
+}
+
 TEST_F(EnvelopeTest, NothingOfDamagedDataComesOut) {
   Bytes envelope = seal(content_of(EnvelopeKind::snapshot));
   envelope.back() ^= std::byte{1};
