@@ -7,8 +7,8 @@
 
 namespace vgerfs::crypto {
 
-static_assert(sizeof(PublicKey) == crypto_box_PUBLICKEYBYTES &&
-              sizeof(PublicKey) == crypto_sign_PUBLICKEYBYTES);
+static_assert(sizeof(PublicKey) == crypto_box_PUBLICKEYBYTES);
+static_assert(sizeof(PublicKey) == crypto_sign_PUBLICKEYBYTES);
 static_assert(sizeof(Signature) == crypto_sign_BYTES);
 static_assert(kSealedDataKeyBytes == 32 + crypto_box_SEALBYTES);
 

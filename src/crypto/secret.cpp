@@ -1,9 +1,9 @@
 #include "crypto/secret.h"
 
+#include <sodium.h>
+
 #include <cstring>
 #include <utility>
-
-#include <sodium.h>
 
 #include "base/error.h"
 #include "crypto/sodium.h"
@@ -19,7 +19,7 @@ Secret::Secret(std::size_t size) : size_(size) {
 }
 
 Secret::Secret(ByteView bytes) : Secret(bytes.size()) {
-  if (!bytes.empty()) std::memcpy(data_, bytes.data(), bytes.size());
+  if (data_ != nullptr) std::memcpy(data_, bytes.data(), bytes.size());
 }
 
 Secret::Secret(Secret&& other) noexcept
@@ -34,9 +34,7 @@ Secret& Secret::operator=(Secret&& other) noexcept {
   return *this;
 }
 
-Secret::~Secret() {
-  ::sodium_free(data_);
-}
+Secret::~Secret() { ::sodium_free(data_); }
 
 TransientKey::TransientKey(TransientKey&& other) noexcept : bytes_(other.bytes_) {
   wipe(other.bytes_);
@@ -50,9 +48,7 @@ TransientKey& TransientKey::operator=(TransientKey&& other) noexcept {
   return *this;
 }
 
-TransientKey::~TransientKey() {
-  wipe(bytes_);
-}
+TransientKey::~TransientKey() { wipe(bytes_); }
 
 void wipe(MutableBytes bytes) noexcept {
   if (!bytes.empty()) ::sodium_memzero(bytes.data(), bytes.size());

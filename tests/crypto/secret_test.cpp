@@ -1,5 +1,6 @@
 #include "crypto/secret.h"
 
+#include <algorithm>
 #include <type_traits>
 #include <utility>
 
@@ -34,14 +35,16 @@ TEST(Secret, CloneIsEqualAndIndependent) {
   EXPECT_TRUE(equal(second.view(), counting(33)));
 }
 
+// What a move leaves behind is the point of these two tests.
+// NOLINTBEGIN(bugprone-use-after-move, clang-analyzer-cplusplus.Move)
 TEST(Secret, MoveEmptiesTheSource) {
   Secret first{ByteView{counting(8)}};
   Secret second{std::move(first)};
-  EXPECT_TRUE(first.empty());  // NOLINT(bugprone-use-after-move): this is what is tested
+  EXPECT_TRUE(first.empty());
   EXPECT_EQ(second.size(), 8U);
   Secret third{ByteView{counting(3)}};
   third = std::move(second);
-  EXPECT_TRUE(second.empty());  // NOLINT(bugprone-use-after-move)
+  EXPECT_TRUE(second.empty());
   EXPECT_TRUE(equal(third.view(), counting(8)));
   Secret& same = third;
   third = std::move(same);
@@ -54,8 +57,10 @@ TEST(TransientKey, MoveWipesTheSource) {
   std::copy(bytes.begin(), bytes.end(), first.mutable_view().begin());
   const TransientKey second{std::move(first)};
   EXPECT_TRUE(equal(second.view(), bytes));
-  EXPECT_TRUE(equal(first.view(), Bytes(32)));  // NOLINT(bugprone-use-after-move)
+  EXPECT_TRUE(equal(first.view(), Bytes(32)));
 }
+
+// NOLINTEND(bugprone-use-after-move, clang-analyzer-cplusplus.Move)
 
 TEST(Equal, ComparesSizeAndEveryByte) {
   const Bytes bytes = counting(40);

@@ -53,9 +53,10 @@ NOT_OURS = {".git", ".cache", "__pycache__", "build"}
 
 def files_below(folder):
     for path in sorted(folder.iterdir()) if folder.is_dir() else []:
+        if path.name in NOT_OURS:  # .git is a file in a second work tree
+            continue
         if path.is_dir() and not path.is_symlink():
-            if path.name not in NOT_OURS:
-                yield from files_below(path)
+            yield from files_below(path)
         elif path.is_file():
             yield path
 
