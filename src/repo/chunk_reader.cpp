@@ -17,10 +17,12 @@
 namespace vgerfs::repo {
 namespace {
 
-/// A block by its place: packs are immutable, so this names its content.
+/// A block by its place, as an entry describes it: packs are immutable, so this names its content.
+/// An author can describe another's pack wrongly.
 struct BlockKey {
   PackId pack;
   std::uint32_t offset = 0;
+  EntryDigest entry{};
   friend bool operator==(const BlockKey&, const BlockKey&) = default;
 };
 
@@ -179,7 +181,7 @@ struct ChunkReader::Impl {
 };
 
 BlockPointer ChunkReader::Impl::load(const ChunkPlace& place) {
-  const BlockKey key{place.pack, place.block.offset};
+  const BlockKey key{place.pack, place.block.offset, place.entry};
   if (BlockPointer block = cache.find_block(key)) return block;
   return flights.run(key, [&]() -> BlockPointer {
     const format::ObjectName name = format::pack_name(place.pack);
@@ -297,6 +299,7 @@ ChunkView ChunkReader::view(ChunkKind kind, const ChunkId& id) {
     if (error.code() != ErrorCode::not_found) throw;
     throw Error{ErrorCode::corrupt, "the pack is missing: " + error.message()};
   }
+  impl_->index.check_once();  // a damaged cache must not pass for a loss
   throw Error{ErrorCode::not_found, fmt::format("no index record names chunk {}", id.hex())};
 }
 

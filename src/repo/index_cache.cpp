@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cstring>
 #include <mutex>
 #include <type_traits>
 #include <utility>
@@ -13,6 +12,7 @@
 #include "base/log.h"
 #include "repo/index_filter.h"
 #include "repo/index_fold.h"
+#include "repo/index_query.h"
 #include "repo/index_rows.h"
 #include "repo/sqlite.h"
 
@@ -24,51 +24,9 @@ constexpr DatabaseOptions kReaderOptions{.durability = Durability::normal, .cach
 constexpr std::size_t kIdleReaders = 8;          // with the writer's 64 MiB of page cache
 constexpr std::size_t kFilterBatch = 64 * 1024;  // keys
 constexpr std::int64_t kPackBatch = 256;         // packs without blocks read at once
+constexpr std::int64_t kCheckBatch = 1024;       // blocks
 
 std::string database_path(const std::string& directory) { return directory + "/index.sqlite"; }
-
-IndexTotals read_totals(Database& database) {
-  auto row =
-      database.query("SELECT records, packs, blocks, chunks, stored_bytes, plain_bytes FROM total");
-  if (!row.step()) throw Error{ErrorCode::corrupt, "the index cache has lost its totals"};
-  return {row.number<std::uint64_t>(0), row.number<std::uint64_t>(1), row.number<std::uint64_t>(2),
-          row.number<std::uint64_t>(3), row.number<std::uint64_t>(4), row.number<std::uint64_t>(5)};
-}
-
-IndexFilter::Generation read_generation(Database& database) {
-  auto row = database.query("SELECT generation FROM total");
-  if (!row.step()) throw Error{ErrorCode::corrupt, "the index cache has lost its generation"};
-  return row.array<16>(0);
-}
-
-// The number of chunks as a size for the filter. A damaged number would claim the whole disk; no
-// entry takes less than 36 bytes of the database.
-std::uint64_t count_keys(Database& database) {
-  auto pages = database.query("PRAGMA page_count");
-  pages.step();
-  auto page_size = database.query("PRAGMA page_size");
-  page_size.step();
-  const std::uint64_t chunks = read_totals(database).chunks;
-  if (chunks > pages.number<std::uint64_t>(0) * page_size.number<std::uint64_t>(0) / 36) {
-    throw Error{ErrorCode::corrupt, "the index cache has a wrong number of chunks"};
-  }
-  return chunks;
-}
-
-// Where `id` stands among ids of 32 bytes each; nullopt if it is not there. Throws corrupt if not
-// even its prefix is: then the row that led here is wrong.
-std::optional<std::uint32_t> position_in(ByteView ids, const ChunkId& id) {
-  bool same_prefix = false;
-  for (std::size_t at = 0; at + ChunkId::kSize <= ids.size(); at += ChunkId::kSize) {
-    if (std::memcmp(&ids[at], id.bytes().data(), sizeof(std::uint64_t)) != 0) continue;
-    if (std::memcmp(&ids[at], id.bytes().data(), ChunkId::kSize) == 0) {
-      return static_cast<std::uint32_t>(at / ChunkId::kSize);
-    }
-    same_prefix = true;
-  }
-  if (!same_prefix) throw Error{ErrorCode::corrupt, "the index cache leads to a wrong block"};
-  return std::nullopt;
-}
 
 class SqliteIndexCache final : public IndexCache {
  public:
@@ -124,46 +82,24 @@ class SqliteIndexCache final : public IndexCache {
   }
 
   std::vector<ChunkPlace> find(const ChunkId& id) override {
-    return read([&](Database& database) {
-      // Left joins: a row that leads nowhere is damage, not absence.
-      auto rows = database.query(
-          "SELECT p.name, p.trusted, a.key, " VGERFS_BLOCK_COLUMNS
-          " FROM chunk c LEFT JOIN block b ON b.id = c.block LEFT JOIN pack p ON p.id = b.pack "
-          "LEFT JOIN author a ON a.id = p.author WHERE c.prefix = ?1 ORDER BY c.block");
-      rows.bind(row_prefix(id));
-      std::vector<ChunkPlace> places;
-      while (rows.step()) {
-        const auto position = position_in(rows.blob(7), id);
-        if (!position) continue;
-        ChunkPlace place{rows.id<PackId>(0), read_block(rows, 3), *position};
-        for (std::uint32_t i = 0; i < *position; ++i)
-          place.offset += place.block.chunks[i].plain_bytes;
-        place.trusted = rows.integer(1) != 0;
-        place.author = rows.array<32>(2);
-        places.push_back(std::move(place));
-      }
-      std::stable_partition(places.begin(), places.end(),
-                            [](const ChunkPlace& place) { return place.trusted; });
-      return places;
-    });
+    return read([&](Database& database) { return find_places(database, id); });
   }
 
   bool knows(const ChunkId& id, const crypto::PublicKey& author, DedupPolicy policy) override {
-    if (const auto filter = current_filter();
-        filter != nullptr && !filter->may_contain(id.prefix()))
-      return false;
-    return read([&](Database& database) {
-      auto rows = database.query(
-          "SELECT b.ids FROM chunk c CROSS JOIN block b ON b.id = c.block CROSS JOIN pack p ON "
-          "p.id = b.pack "
-          "WHERE c.prefix = ?1 AND (?2 OR p.trusted OR p.author = (SELECT id FROM author WHERE key "
-          "= ?3))");
-      rows.bind(row_prefix(id), policy == DedupPolicy::all, author);
-      while (rows.step()) {
-        if (position_in(rows.blob(0), id)) return true;
-      }
-      return false;
-    });
+    const auto filter = current_filter();
+    if (filter != nullptr && !filter->may_contain(id.prefix())) return false;
+    return read([&](Database& database) { return has_usable_place(database, id, author, policy); });
+  }
+
+  void check_once() override {
+    const std::lock_guard lock{check_mutex_};
+    if (checked_) return;
+    read([](Database& database) { check_packs(database); });
+    std::optional<std::int64_t> last = 0;
+    while (last) {
+      last = read([&](Database& database) { return check_blocks(database, *last, kCheckBatch); });
+    }
+    checked_ = true;
   }
 
   std::vector<RecordId> record_heads() override {
@@ -220,54 +156,11 @@ class SqliteIndexCache final : public IndexCache {
   }
 
  private:
-  struct PackRow {
-    std::int64_t row = 0;
-    PackDescription description;
-    RecordId record;
-    bool trusted = false;
-  };
-
   template <class IdType>
   static std::vector<IdType> read_ids(Statement rows) {
     std::vector<IdType> ids;
     while (rows.step()) ids.push_back(rows.id<IdType>(0));
     return ids;
-  }
-
-  static std::vector<PackRow> read_packs(Database& database, std::int64_t after, std::int64_t count,
-                                         bool with_blocks) {
-    std::vector<PackRow> packs;
-    auto rows = database.query(
-        "SELECT p.id, p.name, p.kind, p.stored_bytes, p.trusted, r.name, p.first_block, p.blocks "
-        "FROM pack p "
-        "LEFT JOIN record r ON r.id = p.record WHERE p.id > ?1 ORDER BY p.id LIMIT ?2");
-    rows.bind(after, count);
-    while (rows.step()) {
-      PackRow pack;
-      pack.row = rows.integer(0);
-      pack.description = {rows.id<PackId>(1),
-                          PackKind{rows.number<std::uint8_t>(2)},
-                          rows.number<std::uint64_t>(3),
-                          {}};
-      pack.trusted = rows.integer(4) != 0;
-      pack.record = rows.id<RecordId>(5);
-      if (with_blocks)
-        pack.description.blocks = read_blocks(database, rows.integer(6), rows.integer(7));
-      packs.push_back(std::move(pack));
-    }
-    return packs;
-  }
-
-  static std::vector<BlockEntry> read_blocks(Database& database, std::int64_t first,
-                                             std::int64_t count) {
-    std::vector<BlockEntry> blocks;
-    auto rows = database.query("SELECT " VGERFS_BLOCK_COLUMNS
-                               " FROM block b WHERE b.id >= ?1 AND b.id < ?2 ORDER BY b.id");
-    rows.bind(first, first + count);
-    while (rows.step()) blocks.push_back(read_block(rows, 0));
-    if (!std::cmp_equal(blocks.size(), count))
-      throw Error{ErrorCode::corrupt, "a pack's blocks are not all there"};
-    return blocks;
   }
 
   // Once damage has shown, no answer is given any more: absence would pass for truth.
@@ -359,6 +252,8 @@ class SqliteIndexCache final : public IndexCache {
         });
   }
 
+  std::mutex check_mutex_;
+  bool checked_ = false;  // guarded by check_mutex_
   const std::string filter_path_;
   std::mutex filter_mutex_;
   std::shared_ptr<IndexFilter> filter_;  // guarded by filter_mutex_; null: none

@@ -18,6 +18,9 @@
 
 namespace vgerfs::repo {
 
+/// Names what an entry says of a pack: equal for entries that agree in size and columns.
+using EntryDigest = std::array<std::byte, 32>;
+
 /// Where a chunk lies.
 struct ChunkPlace {
   PackId pack;
@@ -26,6 +29,9 @@ struct ChunkPlace {
   std::uint32_t offset = 0;    // of the chunk in the block's plaintext
   bool trusted = false;  // sealed by a full author (or vouched): need not be hashed at each read
   crypto::PublicKey author{};
+  /// Authors of equal trust may say different things of one pack: what is kept per block is kept
+  /// per entry.
+  EntryDigest entry{};
 };
 
 enum class DedupPolicy { trusted, all };
@@ -69,6 +75,9 @@ class IndexCache {
 
   /// All places of a chunk, most trusted first. Empty if unknown. Exact.
   virtual std::vector<ChunkPlace> find(const ChunkId& id) = 0;
+  /// Before a chunk is reported as lost: reads the whole cache (once per run; a minute for ten
+  /// million chunks), and throws corrupt if it is damaged so that an answer might be wrong.
+  virtual void check_once() = 0;
   /// Whether the chunk may be deduplicated against, for an author under a policy. Fast for ids
   /// never seen. After a power cut it may miss what another process applied; never says yes for
   /// what is not there.

@@ -46,7 +46,7 @@ class RecordFold {
     std::int64_t row;
     std::int64_t author;
     bool trusted;
-    std::array<std::byte, 32> digest;
+    EntryDigest digest;
     RecordId record;
   };
   struct ChunkRow {
@@ -112,7 +112,7 @@ class RecordFold {
     insert_entry(pack, digest);
   }
 
-  void insert_entry(const PackDescription& pack, const std::array<std::byte, 32>& digest) {
+  void insert_entry(const PackDescription& pack, const EntryDigest& digest) {
     auto insert = database_.query(
         "INSERT INTO pack(name, author, digest, record, trusted, kind, stored_bytes, first_block, "
         "blocks) "

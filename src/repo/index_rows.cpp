@@ -107,7 +107,7 @@ BlockEntry read_block(const Statement& row, int first_column) {
   return block;
 }
 
-std::array<std::byte, 32> entry_digest(const PackDescription& pack) {
+EntryDigest entry_digest(const PackDescription& pack) {
   Sha256 hash;
   Bytes fixed;
   ByteWriter writer{fixed};

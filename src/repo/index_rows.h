@@ -7,6 +7,7 @@
 #include "base/bytes.h"
 #include "base/ids.h"
 #include "repo/client_database.h"
+#include "repo/index_cache.h"
 #include "repo/index_record.h"
 #include "repo/sqlite.h"
 
@@ -38,6 +39,6 @@ struct BlockColumns {
 BlockEntry read_block(const Statement& row, int first_column);
 
 /// Digest of a pack's size and columns: equal for entries that agree.
-std::array<std::byte, 32> entry_digest(const PackDescription& pack);
+EntryDigest entry_digest(const PackDescription& pack);
 
 }  // namespace vgerfs::repo

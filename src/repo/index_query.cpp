@@ -1,0 +1,171 @@
+#include "repo/index_query.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "repo/index_rows.h"
+
+namespace vgerfs::repo {
+namespace {
+
+[[noreturn]] void throw_damaged(std::string_view what) {
+  throw Error{ErrorCode::corrupt, std::string{what}};
+}
+
+// Where `id` stands among ids of 32 bytes each; nullopt if it is not there. Throws corrupt if not
+// even its prefix is: then the row that led here is wrong.
+std::optional<std::uint32_t> position_in(ByteView ids, const ChunkId& id) {
+  bool same_prefix = false;
+  for (std::size_t at = 0; at + ChunkId::kSize <= ids.size(); at += ChunkId::kSize) {
+    if (std::memcmp(&ids[at], id.bytes().data(), sizeof(std::uint64_t)) != 0) continue;
+    if (std::memcmp(&ids[at], id.bytes().data(), ChunkId::kSize) == 0) {
+      return static_cast<std::uint32_t>(at / ChunkId::kSize);
+    }
+    same_prefix = true;
+  }
+  if (!same_prefix) throw_damaged("a chunk leads to a wrong block");
+  return std::nullopt;
+}
+
+std::vector<BlockEntry> read_blocks(Database& database, std::int64_t first, std::int64_t count) {
+  std::vector<BlockEntry> blocks;
+  auto rows = database.query("SELECT " VGERFS_BLOCK_COLUMNS
+                             " FROM block b WHERE b.id >= ?1 AND b.id < ?1 + ?2 ORDER BY b.id");
+  rows.bind(first, count);
+  while (rows.step()) blocks.push_back(read_block(rows, 0));
+  if (!std::cmp_equal(blocks.size(), count)) throw_damaged("a pack's blocks are not all there");
+  return blocks;
+}
+
+}  // namespace
+
+IndexTotals read_totals(Database& database) {
+  auto row =
+      database.query("SELECT records, packs, blocks, chunks, stored_bytes, plain_bytes FROM total");
+  if (!row.step()) throw_damaged("the totals are lost");
+  return {row.number<std::uint64_t>(0), row.number<std::uint64_t>(1), row.number<std::uint64_t>(2),
+          row.number<std::uint64_t>(3), row.number<std::uint64_t>(4), row.number<std::uint64_t>(5)};
+}
+
+std::array<std::byte, 16> read_generation(Database& database) {
+  auto row = database.query("SELECT generation FROM total");
+  if (!row.step()) throw_damaged("the generation is lost");
+  return row.array<16>(0);
+}
+
+// The number of chunks as a size for the filter. A damaged number would claim the whole disk; no
+// entry takes less than 36 bytes of the database.
+std::uint64_t count_keys(Database& database) {
+  auto pages = database.query("PRAGMA page_count");
+  pages.step();
+  auto page_size = database.query("PRAGMA page_size");
+  page_size.step();
+  const std::uint64_t chunks = read_totals(database).chunks;
+  if (chunks > pages.number<std::uint64_t>(0) * page_size.number<std::uint64_t>(0) / 36) {
+    throw_damaged("the number of chunks cannot be");
+  }
+  return chunks;
+}
+
+std::vector<ChunkPlace> find_places(Database& database, const ChunkId& id) {
+  // Left joins: a row that leads nowhere is damage, not absence.
+  auto rows = database.query(
+      "SELECT p.name, p.trusted, a.key, p.digest, " VGERFS_BLOCK_COLUMNS
+      " FROM chunk c LEFT JOIN block b ON b.id = c.block LEFT JOIN pack p ON p.id = b.pack "
+      "LEFT JOIN author a ON a.id = p.author WHERE c.prefix = ?1 ORDER BY c.block");
+  rows.bind(row_prefix(id));
+  std::vector<ChunkPlace> places;
+  while (rows.step()) {
+    const auto position = position_in(rows.blob(8), id);
+    if (!position) continue;
+    ChunkPlace place;
+    place.pack = rows.id<PackId>(0);
+    place.block = read_block(rows, 4);
+    place.position = *position;
+    for (std::uint32_t i = 0; i < *position; ++i) place.offset += place.block.chunks[i].plain_bytes;
+    place.trusted = rows.integer(1) != 0;
+    place.author = rows.array<32>(2);
+    place.entry = rows.array<32>(3);
+    places.push_back(std::move(place));
+  }
+  std::stable_partition(places.begin(), places.end(),
+                        [](const ChunkPlace& place) { return place.trusted; });
+  return places;
+}
+
+bool has_usable_place(Database& database, const ChunkId& id, const crypto::PublicKey& author,
+                      DedupPolicy policy) {
+  auto rows = database.query(
+      "SELECT b.ids FROM chunk c CROSS JOIN block b ON b.id = c.block CROSS JOIN pack p ON p.id = "
+      "b.pack WHERE c.prefix = ?1 AND (?2 OR p.trusted OR p.author = (SELECT id FROM author WHERE "
+      "key = ?3))");
+  rows.bind(row_prefix(id), policy == DedupPolicy::all, author);
+  while (rows.step()) {
+    if (position_in(rows.blob(0), id)) return true;
+  }
+  return false;
+}
+
+std::vector<PackRow> read_packs(Database& database, std::int64_t after, std::int64_t count,
+                                bool with_blocks) {
+  std::vector<PackRow> packs;
+  auto rows = database.query(
+      "SELECT p.id, p.name, p.kind, p.stored_bytes, p.trusted, r.name, p.first_block, p.blocks "
+      "FROM pack p "
+      "LEFT JOIN record r ON r.id = p.record WHERE p.id > ?1 ORDER BY p.id LIMIT ?2");
+  rows.bind(after, count);
+  while (rows.step()) {
+    PackRow pack;
+    pack.row = rows.integer(0);
+    pack.description = {rows.id<PackId>(1),
+                        PackKind{rows.number<std::uint8_t>(2)},
+                        rows.number<std::uint64_t>(3),
+                        {}};
+    pack.trusted = rows.integer(4) != 0;
+    pack.record = rows.id<RecordId>(5);
+    if (with_blocks)
+      pack.description.blocks = read_blocks(database, rows.integer(6), rows.integer(7));
+    packs.push_back(std::move(pack));
+  }
+  return packs;
+}
+
+void check_packs(Database& database) {
+  auto sums = database.query(
+      "SELECT count(*), coalesce(sum(blocks), 0), (SELECT count(*) FROM block), "
+      "(SELECT count(*) FROM record) FROM pack");
+  sums.step();
+  const IndexTotals totals = read_totals(database);
+  if (sums.number<std::uint64_t>(0) != totals.packs ||
+      sums.number<std::uint64_t>(1) != totals.blocks ||
+      sums.number<std::uint64_t>(2) != totals.blocks ||
+      sums.number<std::uint64_t>(3) != totals.records) {
+    throw_damaged("the totals are wrong");
+  }
+}
+
+std::optional<std::int64_t> check_blocks(Database& database, std::int64_t after,
+                                         std::int64_t count) {
+  std::optional<std::int64_t> last;
+  // Differences are SQLite's business: a damaged number may overflow.
+  auto rows = database.query(
+      "SELECT b.id, b.id >= p.first_block AND b.id - p.first_block < "
+      "p.blocks, " VGERFS_BLOCK_COLUMNS
+      " FROM block b LEFT JOIN pack p ON p.id = b.pack WHERE b.id > ?1 ORDER BY b.id LIMIT ?2");
+  rows.bind(after, count);
+  auto leads_here = database.query("SELECT 1 FROM chunk WHERE prefix = ?1 AND block = ?2");
+  while (rows.step()) {
+    last = rows.integer(0);
+    if (rows.integer(1) == 0) throw_damaged("a block lies in no pack");
+    for (const ChunkEntry& chunk : read_block(rows, 2).chunks) {
+      if (!leads_here.bind(row_prefix(chunk.id), *last).step()) {
+        throw_damaged("no row leads to a chunk");
+      }
+      leads_here.reset();
+    }
+  }
+  return last;
+}
+
+}  // namespace vgerfs::repo
