@@ -3,7 +3,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <atomic>
 #include <mutex>
 #include <type_traits>
 #include <utility>
@@ -30,11 +29,12 @@ std::string database_path(const std::string& directory) { return directory + "/i
 
 class SqliteIndexCache final : public IndexCache {
  public:
-  SqliteIndexCache(const std::string& directory, OpenedDatabase opened)
+  SqliteIndexCache(const std::string& directory, std::unique_ptr<Database> database)
       : filter_path_(directory + "/index.filter"),
-        writer_(std::move(opened.database)),
-        readers_(writer_->path(), kReaderOptions, kIdleReaders) {
-    watch([&] { load_filter(); });
+        writer_(std::move(database)),
+        readers_(writer_->path(), kReaderOptions, kIdleReaders),
+        watch_(writer_->path(), kIndexDatabase, read_generation(*writer_)) {
+    watch_.run([&] { load_filter(); });
   }
 
   ~SqliteIndexCache() override {
@@ -65,14 +65,14 @@ class SqliteIndexCache final : public IndexCache {
   std::vector<RecordId> records() override {
     return read([&](Database& database) {
       follow_filter(database);
-      return read_ids<RecordId>(database.query("SELECT name FROM record"));
+      return read_records(database);
     });
   }
 
   void apply(const RecordId& id, const IndexRecord& record, std::uint64_t stored_bytes) override {
     if (has_record(id)) return;
     const std::lock_guard lock{writer_mutex_};
-    watch([&] {
+    watch_.run([&] {
       Transaction transaction{*writer_, Transaction::Mode::write};
       if (is_folded(*writer_, id)) return;
       auto keys = fold_record(*writer_, id, record, stored_bytes);
@@ -103,37 +103,19 @@ class SqliteIndexCache final : public IndexCache {
   }
 
   std::vector<RecordId> record_heads() override {
-    return read([&](Database& database) {
-      return read_ids<RecordId>(database.query("SELECT name FROM record WHERE head ORDER BY name"));
-    });
+    return read([&](Database& database) { return read_record_heads(database); });
   }
 
   std::vector<SnapshotId> snapshot_heads(const std::vector<SnapshotId>& listed) override {
-    return read([&](Database& database) {
-      std::vector<SnapshotId> heads;
-      auto claimed = database.query("SELECT 1 FROM claim WHERE name = ?1 AND snapshot = 1");
-      for (const SnapshotId& id : listed) {
-        if (!claimed.bind(id).step()) heads.push_back(id);
-        claimed.reset();
-      }
-      return heads;
-    });
+    return read([&](Database& database) { return unclaimed_snapshots(database, listed); });
   }
 
   std::vector<Claim> claims() override {
-    return read([&](Database& database) {
-      std::vector<Claim> claims;
-      auto rows = database.query("SELECT name, snapshot, trusted FROM claim");
-      while (rows.step())
-        claims.push_back({rows.id<ObjectId>(0), rows.integer(1) != 0, rows.integer(2) != 0});
-      return claims;
-    });
+    return read([](Database& database) { return read_claims(database); });
   }
 
   std::vector<SnapshotId> removed_snapshots() override {
-    return read([&](Database& database) {
-      return read_ids<SnapshotId>(database.query("SELECT DISTINCT snapshot FROM removal"));
-    });
+    return read([&](Database& database) { return read_removed_snapshots(database); });
   }
 
   IndexTotals totals() override {
@@ -156,33 +138,10 @@ class SqliteIndexCache final : public IndexCache {
   }
 
  private:
-  template <class IdType>
-  static std::vector<IdType> read_ids(Statement rows) {
-    std::vector<IdType> ids;
-    while (rows.step()) ids.push_back(rows.id<IdType>(0));
-    return ids;
-  }
-
-  // Once damage has shown, no answer is given any more: absence would pass for truth.
-  template <class Work>
-  std::invoke_result_t<Work> watch(Work work) {
-    if (damaged_.load()) {
-      Error error{ErrorCode::corrupt, "it is damaged"};
-      note_damage(writer_->path(), kIndexDatabase, error);
-      throw error;
-    }
-    try {
-      return watch_damage(writer_->path(), kIndexDatabase, work);
-    } catch (const Error& error) {
-      if (error.code() == ErrorCode::corrupt) damaged_.store(true);
-      throw;
-    }
-  }
-
   // Runs `work` on a connection of its own, in one state of the database.
   template <class Work>
   std::invoke_result_t<Work, Database&> read(Work work) {
-    return watch([&] {
+    return watch_.run([&] {
       const auto lease = readers_.take();
       const Transaction transaction{*lease, Transaction::Mode::read};
       return work(*lease);
@@ -260,7 +219,7 @@ class SqliteIndexCache final : public IndexCache {
   std::mutex writer_mutex_;           // held during a write transaction; taken before filter_mutex_
   std::unique_ptr<Database> writer_;  // guarded by writer_mutex_
   DatabasePool readers_;
-  std::atomic<bool> damaged_{false};
+  DamageWatch watch_;
 };
 
 }  // namespace
@@ -268,9 +227,11 @@ class SqliteIndexCache final : public IndexCache {
 std::unique_ptr<IndexCache> IndexCache::open(const std::string& directory,
                                              const RepositoryId& repository) {
   make_directories(directory, 0700);
-  return std::make_unique<SqliteIndexCache>(
-      directory,
-      open_client_database(database_path(directory), kWriterOptions, kIndexDatabase, repository));
+  const std::string path = database_path(directory);
+  return open_or_remake(path, [&] {
+    return std::make_unique<SqliteIndexCache>(
+        directory, open_client_database(path, kWriterOptions, kIndexDatabase, repository));
+  });
 }
 
 void IndexCache::discard(const std::string& directory) {

@@ -15,8 +15,10 @@ class RecordFold {
         name_(id),
         record_(record),
         trusted_(record.author.role == Role::full) {
+    read_sums();
     author_ = author_row();
     row_ = insert_record(stored_bytes);
+    record_sum_ += row_hash({name_.view()});
     auto next = database_.query("SELECT coalesce(max(id), 0) + 1 FROM block");
     next.step();
     next_block_ = next.integer(0);
@@ -29,11 +31,7 @@ class RecordFold {
     }
     for (const SnapshotId& id : record_.after_snapshots) claim(id.view(), true);
     if (trusted_) {
-      for (const SnapshotRemoval& removal : record_.removals) {
-        database_.query("INSERT OR IGNORE INTO removal VALUES (?1, ?2, ?3)")
-            .bind(removal.snapshot, row_, removal.time_s)
-            .run();
-      }
+      for (const SnapshotRemoval& removal : record_.removals) remove_snapshot(removal);
     }
     for (const PackDescription& pack : record_.packs) fold_pack(pack);
     insert_chunks();
@@ -67,27 +65,49 @@ class RecordFold {
   std::int64_t insert_record(std::uint64_t stored_bytes) {
     auto insert = database_.query(
         "INSERT INTO record(name, author, trusted, time_s, time_ns, stored_bytes, head) VALUES "
-        "(?1, ?2, ?3, ?4, ?5, "
-        "?6, NOT EXISTS (SELECT 1 FROM claim WHERE name = ?1 AND snapshot = 0)) RETURNING id");
+        "(?1, ?2, ?3, ?4, ?5, ?6, NOT EXISTS (SELECT 1 FROM claim WHERE name = ?1 AND snapshot = "
+        "0)) RETURNING id");
     insert.bind(name_, author_, trusted_, record_.time.s, record_.time.ns, stored_bytes).step();
     return insert.integer(0);
   }
 
+  void read_sums() {
+    auto row = database_.query("SELECT record_sum, claim_sum, removal_sum FROM total");
+    row.step();
+    record_sum_ = static_cast<std::uint64_t>(row.integer(0));
+    claim_sum_ = static_cast<std::uint64_t>(row.integer(1));
+    removal_sum_ = static_cast<std::uint64_t>(row.integer(2));
+  }
+
   void claim(ByteView name, bool snapshot) {
-    database_
-        .query(
-            "INSERT INTO claim VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET trusted = "
-            "max(trusted, excluded.trusted)")
+    bool known = false;
+    bool known_trusted = false;
+    {
+      auto row = database_.query("SELECT trusted FROM claim WHERE name = ?1 AND snapshot = ?2");
+      known = row.bind(name, snapshot).step();
+      known_trusted = known && row.integer(0) != 0;
+    }
+    if (known && (known_trusted || !trusted_)) return;
+    if (known) claim_sum_ -= claim_hash(name, snapshot, false);
+    claim_sum_ += claim_hash(name, snapshot, trusted_);
+    database_.query("INSERT OR REPLACE INTO claim VALUES (?1, ?2, ?3)")
         .bind(name, snapshot, trusted_)
         .run();
+  }
+
+  void remove_snapshot(const SnapshotRemoval& removal) {
+    auto insert =
+        database_.query("INSERT OR IGNORE INTO removal VALUES (?1, ?2, ?3) RETURNING record");
+    if (insert.bind(removal.snapshot, row_, removal.time_s).step()) {
+      removal_sum_ += row_hash({removal.snapshot.view()});
+    }
   }
 
   std::vector<Entry> entries_of(const PackId& pack) {
     std::vector<Entry> entries;
     auto query = database_.query(
-        "SELECT p.id, p.author, p.trusted, p.digest, r.name FROM pack p LEFT JOIN record r ON r.id "
-        "= p.record "
-        "WHERE p.name = ?1");
+        "SELECT p.id, p.author, p.trusted, p.digest, r.name FROM pack p "
+        "LEFT JOIN record r ON r.id = p.record WHERE p.name = ?1");
     query.bind(pack);
     while (query.step()) {
       entries.push_back({query.integer(0), query.integer(1), query.integer(2) != 0,
@@ -115,11 +135,11 @@ class RecordFold {
   void insert_entry(const PackDescription& pack, const EntryDigest& digest) {
     auto insert = database_.query(
         "INSERT INTO pack(name, author, digest, record, trusted, kind, stored_bytes, first_block, "
-        "blocks) "
-        "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) RETURNING id");
+        "blocks, crc) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) RETURNING id");
     insert
         .bind(pack.id, author_, digest, row_, trusted_, static_cast<std::uint8_t>(pack.kind),
-              pack.stored_bytes, next_block_, pack.blocks.size())
+              pack.stored_bytes, next_block_, pack.blocks.size(),
+              pack_check(pack, record_.author.author, trusted_, digest))
         .step();
     const std::int64_t pack_row = insert.integer(0);
     ++packs_;
@@ -184,10 +204,10 @@ class RecordFold {
     database_
         .query(
             "UPDATE total SET records = records + 1, packs = packs + ?1, blocks = blocks + ?2, "
-            "chunks = chunks + ?3, "
-            "stored_bytes = stored_bytes + ?4, plain_bytes = plain_bytes + ?5")
+            "chunks = chunks + ?3, stored_bytes = stored_bytes + ?4, plain_bytes = plain_bytes + "
+            "?5, record_sum = ?6, claim_sum = ?7, removal_sum = ?8")
         .bind(packs_, blocks_, removed_chunks_ + static_cast<std::int64_t>(chunks_.size()),
-              stored_bytes_, plain_bytes_)
+              stored_bytes_, plain_bytes_, record_sum_, claim_sum_, removal_sum_)
         .run();
   }
 
@@ -207,6 +227,9 @@ class RecordFold {
   std::int64_t next_block_ = 0;
   std::vector<ChunkRow> chunks_;
   BlockColumns columns_;
+  std::uint64_t record_sum_ = 0;
+  std::uint64_t claim_sum_ = 0;
+  std::uint64_t removal_sum_ = 0;
   // Changes of the totals; they may be negative.
   std::int64_t packs_ = 0;
   std::int64_t blocks_ = 0;

@@ -28,6 +28,14 @@ std::optional<std::uint32_t> position_in(ByteView ids, const ChunkId& id) {
   return std::nullopt;
 }
 
+// Compares the hashes of all rows with the sum that was kept when they were written.
+void check_sum(Database& database, std::uint64_t sum, int column) {
+  auto row = database.query("SELECT record_sum, claim_sum, removal_sum FROM total");
+  if (!row.step() || static_cast<std::uint64_t>(row.integer(column)) != sum) {
+    throw_damaged("rows were changed");
+  }
+}
+
 std::vector<BlockEntry> read_blocks(Database& database, std::int64_t first, std::int64_t count) {
   std::vector<BlockEntry> blocks;
   auto rows = database.query("SELECT " VGERFS_BLOCK_COLUMNS
@@ -48,12 +56,6 @@ IndexTotals read_totals(Database& database) {
           row.number<std::uint64_t>(3), row.number<std::uint64_t>(4), row.number<std::uint64_t>(5)};
 }
 
-std::array<std::byte, 16> read_generation(Database& database) {
-  auto row = database.query("SELECT generation FROM total");
-  if (!row.step()) throw_damaged("the generation is lost");
-  return row.array<16>(0);
-}
-
 // The number of chunks as a size for the filter. A damaged number would claim the whole disk; no
 // entry takes less than 36 bytes of the database.
 std::uint64_t count_keys(Database& database) {
@@ -68,25 +70,83 @@ std::uint64_t count_keys(Database& database) {
   return chunks;
 }
 
+std::vector<RecordId> read_records(Database& database) {
+  std::vector<RecordId> records;
+  std::uint64_t sum = 0;
+  auto rows = database.query("SELECT name FROM record");
+  while (rows.step()) {
+    records.push_back(rows.id<RecordId>(0));
+    sum += row_hash({records.back().view()});
+  }
+  check_sum(database, sum, 0);
+  return records;
+}
+
+std::vector<RecordId> read_record_heads(Database& database) {
+  std::vector<RecordId> heads;
+  auto rows = database.query("SELECT name FROM record WHERE head ORDER BY name");
+  while (rows.step()) heads.push_back(rows.id<RecordId>(0));
+  return heads;
+}
+
+std::vector<SnapshotId> unclaimed_snapshots(Database& database,
+                                            const std::vector<SnapshotId>& listed) {
+  std::vector<SnapshotId> heads;
+  auto claimed = database.query("SELECT 1 FROM claim WHERE name = ?1 AND snapshot = 1");
+  for (const SnapshotId& id : listed) {
+    if (!claimed.bind(id).step()) heads.push_back(id);
+    claimed.reset();
+  }
+  return heads;
+}
+
+std::vector<IndexCache::Claim> read_claims(Database& database) {
+  std::vector<IndexCache::Claim> claims;
+  std::uint64_t sum = 0;
+  auto rows = database.query("SELECT name, snapshot, trusted FROM claim");
+  while (rows.step()) {
+    const bool snapshot = rows.integer(1) != 0;
+    const bool trusted = rows.integer(2) != 0;
+    claims.push_back({rows.id<ObjectId>(0), snapshot, trusted});
+    sum += claim_hash(claims.back().id.view(), snapshot, trusted);
+  }
+  check_sum(database, sum, 1);
+  return claims;
+}
+
+std::vector<SnapshotId> read_removed_snapshots(Database& database) {
+  std::vector<SnapshotId> removed;
+  std::uint64_t sum = 0;
+  auto rows = database.query("SELECT snapshot FROM removal ORDER BY snapshot");
+  while (rows.step()) {
+    const auto id = rows.id<SnapshotId>(0);
+    sum += row_hash({id.view()});
+    if (removed.empty() || removed.back() != id) removed.push_back(id);
+  }
+  check_sum(database, sum, 2);
+  return removed;
+}
+
 std::vector<ChunkPlace> find_places(Database& database, const ChunkId& id) {
   // Left joins: a row that leads nowhere is damage, not absence.
   auto rows = database.query(
-      "SELECT p.name, p.trusted, a.key, p.digest, " VGERFS_BLOCK_COLUMNS
+      "SELECT " VGERFS_PACK_COLUMNS ", " VGERFS_BLOCK_COLUMNS
       " FROM chunk c LEFT JOIN block b ON b.id = c.block LEFT JOIN pack p ON p.id = b.pack "
       "LEFT JOIN author a ON a.id = p.author WHERE c.prefix = ?1 ORDER BY c.block");
   rows.bind(row_prefix(id));
   std::vector<ChunkPlace> places;
   while (rows.step()) {
-    const auto position = position_in(rows.blob(8), id);
+    const auto position = position_in(rows.blob(kPackColumns + 4), id);
     if (!position) continue;
     ChunkPlace place;
     place.pack = rows.id<PackId>(0);
-    place.block = read_block(rows, 4);
+    place.block = read_block(rows, kPackColumns);
     place.position = *position;
     for (std::uint32_t i = 0; i < *position; ++i) place.offset += place.block.chunks[i].plain_bytes;
     place.trusted = rows.integer(1) != 0;
     place.author = rows.array<32>(2);
     place.entry = rows.array<32>(3);
+    check_pack_row(rows, 0);
     places.push_back(std::move(place));
   }
   std::stable_partition(places.begin(), places.end(),
@@ -111,21 +171,23 @@ std::vector<PackRow> read_packs(Database& database, std::int64_t after, std::int
                                 bool with_blocks) {
   std::vector<PackRow> packs;
   auto rows = database.query(
-      "SELECT p.id, p.name, p.kind, p.stored_bytes, p.trusted, r.name, p.first_block, p.blocks "
-      "FROM pack p "
+      "SELECT " VGERFS_PACK_COLUMNS
+      ", p.id, r.name, p.first_block, p.blocks FROM pack p LEFT JOIN author a ON a.id = p.author "
       "LEFT JOIN record r ON r.id = p.record WHERE p.id > ?1 ORDER BY p.id LIMIT ?2");
   rows.bind(after, count);
   while (rows.step()) {
     PackRow pack;
-    pack.row = rows.integer(0);
-    pack.description = {rows.id<PackId>(1),
-                        PackKind{rows.number<std::uint8_t>(2)},
-                        rows.number<std::uint64_t>(3),
-                        {}};
-    pack.trusted = rows.integer(4) != 0;
-    pack.record = rows.id<RecordId>(5);
-    if (with_blocks)
-      pack.description.blocks = read_blocks(database, rows.integer(6), rows.integer(7));
+    check_pack_row(rows, 0);
+    pack.row = rows.integer(kPackColumns);
+    pack.description.id = rows.id<PackId>(0);
+    pack.description.kind = PackKind{rows.number<std::uint8_t>(4)};
+    pack.description.stored_bytes = rows.number<std::uint64_t>(5);
+    pack.trusted = rows.integer(1) != 0;
+    pack.record = rows.id<RecordId>(kPackColumns + 1);
+    if (with_blocks) {
+      pack.description.blocks =
+          read_blocks(database, rows.integer(kPackColumns + 2), rows.integer(kPackColumns + 3));
+    }
     packs.push_back(std::move(pack));
   }
   return packs;

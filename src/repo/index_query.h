@@ -13,10 +13,17 @@
 namespace vgerfs::repo {
 
 IndexTotals read_totals(Database& database);
-/// Random; a new one whenever the cache is made anew.
-std::array<std::byte, 16> read_generation(Database& database);
 /// The number of chunks, as a size for the filter.
 std::uint64_t count_keys(Database& database);
+
+std::vector<RecordId> read_records(Database& database);
+/// Records that no record claims, ascending.
+std::vector<RecordId> read_record_heads(Database& database);
+/// Those of `listed` that no record claims.
+std::vector<SnapshotId> unclaimed_snapshots(Database& database,
+                                            const std::vector<SnapshotId>& listed);
+std::vector<IndexCache::Claim> read_claims(Database& database);
+std::vector<SnapshotId> read_removed_snapshots(Database& database);
 
 /// All places of a chunk, trusted ones first.
 std::vector<ChunkPlace> find_places(Database& database, const ChunkId& id);

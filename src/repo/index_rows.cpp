@@ -42,9 +42,10 @@ const DatabaseKind kIndexDatabase{
     .name = "index cache",
     .schema = R"(
       CREATE TABLE total(
-        generation BLOB NOT NULL, records INTEGER NOT NULL, packs INTEGER NOT NULL, blocks INTEGER NOT NULL,
-        chunks INTEGER NOT NULL, stored_bytes INTEGER NOT NULL, plain_bytes INTEGER NOT NULL) STRICT;
-      INSERT INTO total VALUES (randomblob(16), 0, 0, 0, 0, 0, 0);
+        records INTEGER NOT NULL, packs INTEGER NOT NULL, blocks INTEGER NOT NULL,
+        chunks INTEGER NOT NULL, stored_bytes INTEGER NOT NULL, plain_bytes INTEGER NOT NULL,
+        record_sum INTEGER NOT NULL, claim_sum INTEGER NOT NULL, removal_sum INTEGER NOT NULL) STRICT;
+      INSERT INTO total VALUES (0, 0, 0, 0, 0, 0, 0, 0, 0);
       CREATE TABLE author(id INTEGER PRIMARY KEY, key BLOB NOT NULL UNIQUE) STRICT;
       CREATE TABLE record(
         id INTEGER PRIMARY KEY, name BLOB NOT NULL UNIQUE, author INTEGER NOT NULL, trusted INTEGER NOT NULL,
@@ -60,7 +61,8 @@ const DatabaseKind kIndexDatabase{
       CREATE TABLE pack(
         id INTEGER PRIMARY KEY, name BLOB NOT NULL, author INTEGER NOT NULL, digest BLOB NOT NULL,
         record INTEGER NOT NULL, trusted INTEGER NOT NULL, kind INTEGER NOT NULL, stored_bytes INTEGER NOT NULL,
-        first_block INTEGER NOT NULL, blocks INTEGER NOT NULL, UNIQUE(name, author, digest)) STRICT;
+        first_block INTEGER NOT NULL, blocks INTEGER NOT NULL, crc INTEGER NOT NULL,
+        UNIQUE(name, author, digest)) STRICT;
       CREATE TABLE block(
         id INTEGER PRIMARY KEY, pack INTEGER NOT NULL, offset INTEGER NOT NULL, stored_bytes INTEGER NOT NULL,
         tag BLOB NOT NULL, kind INTEGER NOT NULL, crc INTEGER NOT NULL, ids BLOB NOT NULL,
@@ -74,6 +76,34 @@ const DatabaseKind kIndexDatabase{
 
 std::int64_t row_prefix(const ChunkId& id) noexcept {
   return static_cast<std::int64_t>(id.prefix());
+}
+
+std::uint64_t claim_hash(ByteView name, bool snapshot, bool trusted) {
+  const std::array flags{std::byte{snapshot}, std::byte{trusted}};
+  return row_hash({name, flags});
+}
+
+std::int64_t pack_check(const PackDescription& pack, const crypto::PublicKey& author, bool trusted,
+                        const EntryDigest& digest) {
+  Bytes numbers;
+  ByteWriter writer{numbers};
+  writer.u8(trusted ? 1 : 0);
+  writer.u8(static_cast<std::uint8_t>(pack.kind));
+  writer.u64(pack.stored_bytes);
+  return static_cast<std::int64_t>(row_hash({pack.id.view(), author, numbers, digest}));
+}
+
+void check_pack_row(const Statement& row, int first_column) {
+  PackDescription pack;
+  pack.id = row.id<PackId>(first_column);
+  pack.kind = PackKind{row.number<std::uint8_t>(first_column + 4)};
+  pack.stored_bytes = row.number<std::uint64_t>(first_column + 5);
+  const auto check =
+      pack_check(pack, row.array<32>(first_column + 2), row.integer(first_column + 1) != 0,
+                 row.array<32>(first_column + 3));
+  if (check != row.integer(first_column + 6)) {
+    throw Error{ErrorCode::corrupt, "a pack's row was changed"};
+  }
 }
 
 void BlockColumns::assign(const BlockEntry& block) {

@@ -18,6 +18,11 @@ namespace vgerfs::repo {
 /// blocks by the first 8 bytes of a chunk's id; the ids themselves lie in the block's row.
 extern const DatabaseKind kIndexDatabase;
 
+/// Checks of rows that are kept beside them (row_hash).
+std::uint64_t claim_hash(ByteView name, bool snapshot, bool trusted);
+std::int64_t pack_check(const PackDescription& pack, const crypto::PublicKey& author, bool trusted,
+                        const EntryDigest& digest);
+
 /// A chunk id's prefix as SQLite keeps it.
 std::int64_t row_prefix(const ChunkId& id) noexcept;
 
@@ -34,6 +39,13 @@ struct BlockColumns {
 
 /// Names of a block's columns in a SELECT, as read_block expects them.
 #define VGERFS_BLOCK_COLUMNS "b.offset, b.stored_bytes, b.tag, b.kind, b.ids, b.lengths, b.crc"
+
+/// The same of a pack joined with its author, and their number.
+#define VGERFS_PACK_COLUMNS "p.name, p.trusted, a.key, p.digest, p.kind, p.stored_bytes, p.crc"
+inline constexpr int kPackColumns = 7;
+
+/// Throws corrupt if the pack's columns are not what was written.
+void check_pack_row(const Statement& row, int first_column);
 
 /// The block whose columns begin at `first_column`. Throws corrupt.
 BlockEntry read_block(const Statement& row, int first_column);

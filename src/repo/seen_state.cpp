@@ -12,16 +12,30 @@ namespace {
 
 constexpr DatabaseKind kKind{
     .name = "record of what was seen",
-    .schema =
-        "CREATE TABLE seen(kind INTEGER NOT NULL, name BLOB NOT NULL, PRIMARY KEY(kind, name)) "
-        "WITHOUT ROWID, STRICT",
+    .schema = R"(
+      CREATE TABLE seen(
+        kind INTEGER NOT NULL, name BLOB NOT NULL, PRIMARY KEY(kind, name)) WITHOUT ROWID, STRICT;
+      CREATE TABLE total(kind INTEGER PRIMARY KEY, sum INTEGER NOT NULL) STRICT;
+      INSERT INTO total VALUES (1, 0), (2, 0);
+    )",
     .version = 1,
     .disposable = false,
 };
 
-// Values of seen.kind.
+// Values of seen.kind and total.kind.
 constexpr int kRecord = 1;
 constexpr int kSnapshot = 2;
+
+// Sum of the row_hash of all names of a kind.
+std::uint64_t read_sum(Database& database, int kind) {
+  auto row = database.query("SELECT sum FROM total WHERE kind = ?1");
+  if (!row.bind(kind).step()) throw Error{ErrorCode::corrupt, "a total is lost"};
+  return static_cast<std::uint64_t>(row.integer(0));
+}
+
+void write_sum(Database& database, int kind, std::uint64_t sum) {
+  database.query("UPDATE total SET sum = ?2 WHERE kind = ?1").bind(kind, sum).run();
+}
 
 template <class IdType>
 std::vector<IdType> sorted(std::vector<IdType> ids) {
@@ -32,17 +46,21 @@ std::vector<IdType> sorted(std::vector<IdType> ids) {
 // Seen ids of a kind that are not among `listed`: one pass over both, which are in the same order.
 template <class IdType>
 std::vector<IdType> find_missing(Database& database, int kind, const std::vector<IdType>& listed) {
-  if (!std::is_sorted(listed.begin(), listed.end()))
+  if (!std::is_sorted(listed.begin(), listed.end())) {
     return find_missing(database, kind, sorted(listed));
+  }
   std::vector<IdType> missing;
+  std::uint64_t sum = 0;
   auto at = listed.begin();
   auto seen = database.query("SELECT name FROM seen WHERE kind = ?1 ORDER BY name");
   seen.bind(kind);
   while (seen.step()) {
     const auto id = seen.id<IdType>(0);
+    sum += row_hash({id.view()});
     while (at != listed.end() && *at < id) ++at;
     if (at == listed.end() || *at != id) missing.push_back(id);
   }
+  if (sum != read_sum(database, kind)) throw Error{ErrorCode::corrupt, "rows were changed"};
   return missing;
 }
 
@@ -59,19 +77,31 @@ std::vector<IdType> find_unseen(Database& database, int kind, const std::vector<
 
 template <class IdType>
 void insert(Database& database, int kind, const std::vector<IdType>& ids) {
-  auto query = database.query("INSERT OR IGNORE INTO seen VALUES (?1, ?2)");
-  for (const IdType& id : ids) query.bind(kind, id).run();
+  std::uint64_t sum = read_sum(database, kind);
+  auto query = database.query("INSERT OR IGNORE INTO seen VALUES (?1, ?2) RETURNING kind");
+  for (const IdType& id : ids) {
+    if (query.bind(kind, id).step()) sum += row_hash({id.view()});
+    query.reset();
+  }
+  write_sum(database, kind, sum);
 }
 
 template <class IdType>
 void remove(Database& database, int kind, const std::vector<IdType>& ids) {
-  auto query = database.query("DELETE FROM seen WHERE kind = ?1 AND name = ?2");
-  for (const IdType& id : ids) query.bind(kind, id).run();
+  std::uint64_t sum = read_sum(database, kind);
+  auto query = database.query("DELETE FROM seen WHERE kind = ?1 AND name = ?2 RETURNING kind");
+  for (const IdType& id : ids) {
+    if (query.bind(kind, id).step()) sum -= row_hash({id.view()});
+    query.reset();
+  }
+  write_sum(database, kind, sum);
 }
 
 class SqliteSeenState final : public SeenState {
  public:
-  explicit SqliteSeenState(std::unique_ptr<Database> database) : database_(std::move(database)) {
+  explicit SqliteSeenState(std::unique_ptr<Database> database)
+      : database_(std::move(database)),
+        watch_(database_->path(), kKind, read_generation(*database_)) {
     auto any = database_->query("SELECT 1 FROM seen LIMIT 1");
     is_new_ = !any.step();
   }
@@ -114,12 +144,13 @@ class SqliteSeenState final : public SeenState {
   template <class Work>
   std::invoke_result_t<Work, Database&> locked(Work work) {
     const std::lock_guard lock{mutex_};
-    return watch_damage(database_->path(), kKind, [&] { return work(*database_); });
+    return watch_.run([&] { return work(*database_); });
   }
 
   bool is_new_ = false;
   std::mutex mutex_;
   std::unique_ptr<Database> database_;  // guarded by mutex_: calls are few
+  DamageWatch watch_;
 };
 
 }  // namespace
@@ -127,9 +158,11 @@ class SqliteSeenState final : public SeenState {
 std::unique_ptr<SeenState> SeenState::open(const std::string& directory,
                                            const RepositoryId& repository) {
   make_directories(directory, 0700);
-  auto opened = open_client_database(directory + "/seen.sqlite", {.durability = Durability::full},
-                                     kKind, repository);
-  return std::make_unique<SqliteSeenState>(std::move(opened.database));
+  const std::string path = directory + "/seen.sqlite";
+  return open_or_remake(path, [&] {
+    return std::make_unique<SqliteSeenState>(
+        open_client_database(path, {.durability = Durability::full}, kKind, repository));
+  });
 }
 
 }  // namespace vgerfs::repo

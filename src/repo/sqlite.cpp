@@ -26,8 +26,14 @@ ErrorCode code_of(int extended, int error_number) noexcept {
     case SQLITE_FULL: return ErrorCode::no_space;
     case SQLITE_READONLY: return ErrorCode::read_only;
     case SQLITE_CORRUPT:
-    case SQLITE_NOTADB: return ErrorCode::corrupt;
+    case SQLITE_NOTADB:
+    // Our statements fit the tables that we made and never break a constraint: others are there.
+    case SQLITE_ERROR:
+    case SQLITE_CONSTRAINT:
+    case SQLITE_MISMATCH:
+    case SQLITE_TOOBIG: return ErrorCode::corrupt;
     case SQLITE_BUSY:
+    case SQLITE_PROTOCOL:
     case SQLITE_LOCKED: return ErrorCode::busy;
     case SQLITE_PERM:
     case SQLITE_AUTH: return ErrorCode::denied;

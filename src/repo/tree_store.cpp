@@ -50,7 +50,8 @@ class SqliteTreeStore final : public TreeStore {
         repository_(repository),
         random_(random),
         writer_(std::move(database)),
-        readers_(writer_->path(), kOptions, kIdleConnections) {}
+        readers_(writer_->path(), kOptions, kIdleConnections),
+        watch_(writer_->path(), kKind, read_generation(*writer_)) {}
 
   void put(ChunkKind kind, const ChunkId& id, ByteView bytes) override {
     VGERFS_CHECK(bytes.size() <= kMaxChunkBytes);
@@ -129,7 +130,7 @@ class SqliteTreeStore final : public TreeStore {
       drop(ids);
     }
     const std::lock_guard lock{writer_mutex_};
-    watch_damage(writer_->path(), kKind, [&] { writer_->execute("PRAGMA incremental_vacuum"); });
+    watch_.run([&] { writer_->execute("PRAGMA incremental_vacuum"); });
   }
 
  private:
@@ -137,7 +138,7 @@ class SqliteTreeStore final : public TreeStore {
 
   template <class Work>
   std::invoke_result_t<Work, Database&> read(Work work) {
-    return watch_damage(writer_->path(), kKind, [&] {
+    return watch_.run([&] {
       const auto lease = readers_.take();
       return work(*lease);
     });
@@ -161,7 +162,7 @@ class SqliteTreeStore final : public TreeStore {
   }
 
   void write(const Batch& batch) {
-    watch_damage(writer_->path(), kKind, [&] {
+    watch_.run([&] {
       Transaction transaction{*writer_, Transaction::Mode::write};
       auto insert =
           writer_->query("INSERT OR IGNORE INTO chunk(id, kind, sealed) VALUES (?1, ?2, ?3)");
@@ -183,7 +184,7 @@ class SqliteTreeStore final : public TreeStore {
   void drop(const std::vector<ChunkId>& ids) {
     if (ids.empty()) return;
     const std::lock_guard lock{writer_mutex_};
-    watch_damage(writer_->path(), kKind, [&] {
+    watch_.run([&] {
       Transaction transaction{*writer_, Transaction::Mode::write};
       auto remove = writer_->query("DELETE FROM chunk WHERE id = ?1");
       for (const ChunkId& id : ids) remove.bind(id).run();
@@ -201,15 +202,16 @@ class SqliteTreeStore final : public TreeStore {
   std::mutex writer_mutex_;        // held during a write transaction; taken before mutex_
   std::unique_ptr<Database> writer_;  // guarded by writer_mutex_
   DatabasePool readers_;
+  DamageWatch watch_;
 };
 
 }  // namespace
 
 std::unique_ptr<TreeStore> TreeStore::open(const std::string& path, crypto::Secret local_key,
                                            const RepositoryId& repository, crypto::Random& random) {
-  auto opened = open_client_database(path, kOptions, kKind, repository);
-  return std::make_unique<SqliteTreeStore>(std::move(opened.database), std::move(local_key),
-                                           repository, random);
+  auto database = open_client_database(path, kOptions, kKind, repository);
+  return std::make_unique<SqliteTreeStore>(std::move(database), std::move(local_key), repository,
+                                           random);
 }
 
 }  // namespace vgerfs::repo

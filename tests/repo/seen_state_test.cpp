@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "repo/index_examples.h"
+#include "repo/sqlite.h"
 #include "support/temporary_directory.h"
 
 namespace vgerfs::repo {
@@ -123,7 +124,7 @@ TEST_F(SeenStateTest, DamageInTheMiddleIsAnErrorAndTheNextRunStartsAnew) {
   {
     const Fd fd = open_file(file(), O_RDWR);
     const Bytes rubbish(4096, std::byte{0x5a});
-    for (std::uint64_t page = 4; page < 40; ++page)
+    for (std::uint64_t page = 20; page < 60; ++page)
       write_all_at(fd.get(), rubbish, page * 4096, file());
   }
   try {
@@ -134,6 +135,28 @@ TEST_F(SeenStateTest, DamageInTheMiddleIsAnErrorAndTheNextRunStartsAnew) {
     EXPECT_FALSE(error.hint().empty());
   }
   EXPECT_TRUE(open()->is_new());
+}
+
+// A flipped bit would be a false alarm, or hide a true one.
+TEST_F(SeenStateTest, AChangedRowIsDamageNotARollback) {
+  const auto records = make_ids<RecordId>("r", 0, 10);
+  for (const char* sql :
+       {"UPDATE seen SET name = randomblob(32) WHERE name = (SELECT min(name) FROM seen)",
+        "DELETE FROM seen WHERE name = (SELECT min(name) FROM seen)", "DELETE FROM total"}) {
+    {
+      const auto seen = open();
+      seen->add(records, {});
+      EXPECT_THAT(seen->missing(records, {}).records, IsEmpty());
+    }
+    Database{file(), {}}.execute(sql);
+    try {
+      open()->missing(records, {});
+      FAIL() << sql;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::corrupt);
+    }
+    EXPECT_TRUE(open()->is_new());
+  }
 }
 
 TEST_F(SeenStateTest, TwoProcessesAddAtTheSameTime) {
