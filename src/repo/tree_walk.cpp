@@ -1,9 +1,7 @@
 #include "repo/tree_walk.h"
 
-#include <algorithm>
 #include <memory>
 #include <utility>
-#include <vector>
 
 #include "base/error.h"
 
@@ -13,60 +11,73 @@ namespace {
 /// A reader holds nodes of up to kMaxNodeBytes: only so many of a path's directories keep theirs.
 constexpr std::size_t kOpenReaders = 64;
 
-struct Frame {
+}  // namespace
+
+struct TreeWalk::Frame {
   std::optional<ChunkId> root;
   std::size_t path_bytes = 0;  // of the directory's own path
-  std::string last_name;       // read last
+  std::string last_name;       // read last, if the reader was given up
   std::unique_ptr<DirectoryReader> reader;
 };
 
-const Entry* next_entry(Frame& frame, ChunkSource& source, const std::string& path) {
-  try {
-    if (!frame.reader) {
-      frame.reader = std::make_unique<DirectoryReader>(source, frame.root);
-      if (!frame.last_name.empty()) frame.reader->seek_after(frame.last_name);
-    }
-    return frame.reader->next();
-  } catch (Error& error) {
-    error.add_context(fmt::format("reading directory '{}'", path));
-    throw;
-  }
+TreeWalk::TreeWalk(ChunkSource& source, const Entry& root, std::string path,
+                   const WalkLimits& limits)
+    : source_(source), limits_(limits), path_(std::move(path)) {
+  if (root.type() == EntryType::ENTRY_DIRECTORY)
+    frames_.push_back({subtree_of(root), path_.size(), {}, nullptr});
 }
 
-}  // namespace
+TreeWalk::~TreeWalk() = default;
+
+TreeWalk::Event TreeWalk::next() {
+  entry_ = nullptr;
+  if (frames_.empty()) return Event::end;
+  Frame& frame = frames_.back();
+  path_.resize(frame.path_bytes);
+  try {
+    if (!frame.reader) {
+      frame.reader = std::make_unique<DirectoryReader>(source_, frame.root);
+      if (!frame.last_name.empty()) frame.reader->seek_after(frame.last_name);
+    }
+    entry_ = frame.reader->next();
+  } catch (Error& error) {
+    error.add_context(fmt::format("reading directory '{}'", path_));
+    throw;
+  }
+  if (entry_ == nullptr) {
+    frames_.pop_back();
+    return frames_.empty() ? Event::end : Event::leave;
+  }
+  if (++visited_ > limits_.entries) {
+    frames_.clear();
+    throw Error{ErrorCode::corrupt,
+                fmt::format("the tree has more than {} entries", limits_.entries)};
+  }
+  if (!path_.empty()) path_ += '/';
+  path_ += entry_->name();
+  return Event::entry;
+}
+
+void TreeWalk::enter() {
+  VGERFS_CHECK(entry_ != nullptr && entry_->type() == EntryType::ENTRY_DIRECTORY);
+  if (frames_.size() >= limits_.depth) {
+    throw Error{ErrorCode::corrupt,
+                fmt::format("directories are nested deeper than {}: '{}'", limits_.depth, path_)};
+  }
+  frames_.back().last_name = entry_->name();
+  frames_.push_back({subtree_of(*entry_), path_.size(), {}, nullptr});
+  if (frames_.size() > kOpenReaders) frames_[frames_.size() - 1 - kOpenReaders].reader.reset();
+  entry_ = nullptr;
+}
 
 void for_each_entry(ChunkSource& source, const Entry& root, std::string path,
                     const EntryVisitor& visit, const WalkLimits& limits) {
-  if (root.type() != EntryType::ENTRY_DIRECTORY) return;
-  std::vector<Frame> frames;
-  frames.push_back({subtree_of(root), path.size(), {}, nullptr});
-  std::uint64_t visited = 0;
-  while (!frames.empty()) {
-    Frame& frame = frames.back();
-    path.resize(frame.path_bytes);
-    const Entry* entry = next_entry(frame, source, path);
-    if (entry == nullptr) {
-      frames.pop_back();
-      continue;
-    }
-    if (++visited > limits.entries) {
-      throw Error{ErrorCode::corrupt,
-                  fmt::format("the tree has more than {} entries", limits.entries)};
-    }
-    if (!path.empty()) path += '/';
-    path += entry->name();
-    const WalkStep step = visit(path, *entry);
+  TreeWalk walk{source, root, std::move(path), limits};
+  for (auto event = walk.next(); event != TreeWalk::Event::end; event = walk.next()) {
+    if (event != TreeWalk::Event::entry) continue;
+    const WalkStep step = visit(walk.path(), walk.entry());
     if (step == WalkStep::stop) return;
-    if (step == WalkStep::skip || entry->type() != EntryType::ENTRY_DIRECTORY) continue;
-    const auto subtree = subtree_of(*entry);
-    if (!subtree) continue;
-    if (frames.size() >= limits.depth) {
-      throw Error{ErrorCode::corrupt,
-                  fmt::format("directories are nested deeper than {}: '{}'", limits.depth, path)};
-    }
-    frame.last_name = entry->name();
-    frames.push_back({subtree, path.size(), {}, nullptr});
-    if (frames.size() > kOpenReaders) frames[frames.size() - 1 - kOpenReaders].reader.reset();
+    if (step == WalkStep::go_on && walk.entry().type() == EntryType::ENTRY_DIRECTORY) walk.enter();
   }
 }
 
