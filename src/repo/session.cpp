@@ -241,6 +241,10 @@ Session::Session(Repository& repository, SessionOptions options)
     throw Error{ErrorCode::denied, fmt::format("this key may not write snapshots for host '{}'", options_.host),
                 "its certificate names the hosts it may write for: see `vgerfs-admin key list`"};
   }
+  if (!repository.config().supported.add) {
+    throw Error{ErrorCode::unsupported, "adding to this repository needs a feature that this version does not know",
+                "use a newer version of vgerfs"};
+  }
   impl_ = std::make_unique<Impl>(repository, options_);
 }
 

@@ -252,6 +252,13 @@ TEST_F(IndexRecordTest, UnknownDomainAndFeaturesAreUnsupported) {
   EXPECT_EQ(opened.supported, (Supported{.add = true, .maintain = false}));
 }
 
+TEST_F(IndexRecordTest, AnIngestAuthorCannotLockOthersOutWithARecordFromTheFuture) {
+  for (const Change& change : {Change{[](auto& m) { m.set_domain(2); }},
+                               Change{[](auto& m) { m.mutable_features()->add_read(1); }}}) {
+    EXPECT_EQ(error_of([&] { open_changed(change, *ingest_); }), "corrupt");
+  }
+}
+
 TEST_F(IndexRecordTest, UnknownFieldsAreIgnored) {
   const auto unknown = [](auto& m) {
     m.GetReflection()->MutableUnknownFields(&m)->AddVarint(500, 1);
