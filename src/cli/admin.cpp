@@ -37,9 +37,11 @@ constexpr Command kCommands[] = {
     {"info", "Show sizes and facts of a repository or a snapshot", add_info},
     {"dump", "Write a file of a snapshot to standard output", add_dump},
     {"delete", "Delete snapshots", add_delete},
+    {"check", "Check that everything is there and intact", add_check},
     {"key", "The key slots of a repository", nullptr, kKeyCommands},
     {"config", "The configuration file", nullptr, kConfigCommands},
     {"version", "Print the version", add_version},
+    {"completion", "Print a shell's completion script", add_completion, {}, true},
 };
 
 using Runs = std::map<const CLI::App*, Run>;

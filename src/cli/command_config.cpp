@@ -99,7 +99,8 @@ Run add_config_example(CLI::App&) { return print_example; }
 
 Run add_config_check(CLI::App& app) {
   auto options = std::make_shared<CheckOptions>();
-  app.add_option("FILE", options->file, "The file to check instead of the one that counts");
+  app.add_option("FILE", options->file, "The file to check instead of the one that counts")
+      ->type_name("");
   return [options](Context& context) { return check_configuration(context, *options); };
 }
 

@@ -77,8 +77,8 @@ ExitCode delete_snapshots(Context& context, const DeleteOptions& options) {
 
 Run add_delete(CLI::App& app) {
   auto options = std::make_shared<DeleteOptions>();
-  app.add_option("SNAPSHOT", options->snapshots, "Which ones")
-      ->type_name("SNAPSHOT...")
+  app.add_option("SNAPSHOT", options->snapshots, "Which ones: ids, times or latest:SOURCE")
+      ->type_name("")
       ->required();
   app.add_flag("-n,--dry-run", options->dry_run, "Only show what would be deleted");
   return [options](Context& context) { return delete_snapshots(context, *options); };

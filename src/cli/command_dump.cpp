@@ -122,8 +122,8 @@ ExitCode dump(Context& context, const DumpOptions& options) {
 
 Run add_dump(CLI::App& app) {
   auto options = std::make_shared<DumpOptions>();
-  app.add_option("FILE", options->file, "The file: latest:home:documents/letter.txt")
-      ->type_name("SNAPSHOT:PATH")
+  app.add_option("SNAPSHOT", options->file, "The file: latest:home:documents/letter.txt")
+      ->type_name(":PATH")
       ->required();
   return [options](Context& context) { return dump(context, *options); };
 }

@@ -164,7 +164,8 @@ ExitCode info(Context& context, const InfoOptions& options) {
 
 Run add_info(CLI::App& app) {
   auto options = std::make_shared<InfoOptions>();
-  app.add_option("SNAPSHOT", options->snapshot, "Facts of this snapshot instead of the repository");
+  app.add_option("SNAPSHOT", options->snapshot, "Facts of this snapshot instead of the repository")
+      ->type_name("");
   return [options](Context& context) { return info(context, *options); };
 }
 

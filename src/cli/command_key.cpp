@@ -225,7 +225,9 @@ Run add_key_add(CLI::App& app) {
 
 Run add_key_remove(CLI::App& app) {
   auto options = std::make_shared<RemoveOptions>();
-  app.add_option("ID", options->slot, "The key, as list shows it; the first digits do")->required();
+  app.add_option("ID", options->slot, "The key, as list shows it; the first digits do")
+      ->type_name("")
+      ->required();
   app.add_flag("--force", options->force, "Also the key in use");
   return [options](Context& context) { return remove_key(context, *options); };
 }

@@ -68,8 +68,8 @@ ExitCode list(Context& context, const ListOptions& options) {
 
 Run add_list(CLI::App& app) {
   auto options = std::make_shared<ListOptions>();
-  app.add_option("LINE", options->line, "Only those of SOURCE, or of HOST/SOURCE, or of HOST/")
-      ->type_name("[[HOST/]SOURCE]");
+  app.add_option("SOURCE", options->line, "Only those of SOURCE, of HOST/SOURCE, or of HOST/")
+      ->type_name("");
   app.add_option("--tag", options->tags, "Only those with this tag; may be repeated")
       ->type_name("TAG")
       ->allow_extra_args(false);

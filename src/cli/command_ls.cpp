@@ -57,8 +57,8 @@ ExitCode ls(Context& context, const LsOptions& options) {
 Run add_ls(CLI::App& app) {
   auto options = std::make_shared<LsOptions>();
   app.add_option("SNAPSHOT", options->snapshot,
-                 "Snapshot, with a path if wanted: latest:home:documents")
-      ->type_name("SNAPSHOT[:PATH]")
+                 "Which one, with a path if wanted: latest:home:documents")
+      ->type_name("[:PATH]")
       ->required();
   app.add_flag("-R,--recursive", options->recursive, "Everything below, not only one directory");
   app.add_flag("-l,--long", options->long_format, "Mode, owner, size and time of each");

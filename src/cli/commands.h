@@ -6,6 +6,8 @@
 
 namespace vgerfs::cli {
 
+Run add_check(CLI::App& app);
+Run add_completion(CLI::App& app);
 Run add_config_check(CLI::App& app);
 Run add_config_example(CLI::App& app);
 Run add_delete(CLI::App& app);
