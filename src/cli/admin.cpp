@@ -32,12 +32,16 @@ constexpr Command kKeyCommands[] = {
 
 constexpr Command kCommands[] = {
     {"init", "Make a repository", add_init},
+    {"backup", "Back up files of this machine into a snapshot", add_backup},
     {"list", "List snapshots", add_list},
     {"ls", "List files in a snapshot", add_ls},
     {"info", "Show sizes and facts of a repository or a snapshot", add_info},
     {"dump", "Write a file of a snapshot to standard output", add_dump},
     {"delete", "Delete snapshots", add_delete},
     {"check", "Check that everything is there and intact", add_check},
+    {"mount", "Mount a repository", add_mount},
+    {"umount", "Commit and unmount", add_umount},
+    {"commit", "Make snapshots of what was put into a mount", add_commit},
     {"key", "The key slots of a repository", nullptr, kKeyCommands},
     {"config", "The configuration file", nullptr, kConfigCommands},
     {"version", "Print the version", add_version},

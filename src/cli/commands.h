@@ -6,7 +6,9 @@
 
 namespace vgerfs::cli {
 
+Run add_backup(CLI::App& app);
 Run add_check(CLI::App& app);
+Run add_commit(CLI::App& app);
 Run add_completion(CLI::App& app);
 Run add_config_check(CLI::App& app);
 Run add_config_example(CLI::App& app);
@@ -19,6 +21,8 @@ Run add_key_list(CLI::App& app);
 Run add_key_remove(CLI::App& app);
 Run add_list(CLI::App& app);
 Run add_ls(CLI::App& app);
+Run add_mount(CLI::App& app);
+Run add_umount(CLI::App& app);
 Run add_version(CLI::App& app);
 
 }  // namespace vgerfs::cli

@@ -50,6 +50,13 @@ bool is_dead_mount(const std::string& path) {
   return ::stat(path.c_str(), &status) != 0 && errno == ENOTCONN;
 }
 
+void check_mounted(const std::string& path) {
+  struct stat status {};
+  if (::stat((path + "/.vgerfs").c_str(), &status) == 0 || errno == ENOTCONN) return;
+  if (errno != ENOENT && errno != ENOTDIR) throw system_error(errno, path);
+  throw Error{ErrorCode::not_found, fmt::format("{}: no repository is mounted here", path)};
+}
+
 void detach(const std::string& path, int flags) {
   if (::umount2(path.c_str(), flags | UMOUNT_NOFOLLOW) == 0) return;
   const int error_number = errno;

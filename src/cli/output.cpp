@@ -131,13 +131,16 @@ void Output::warning(std::string_view text) {
   }
 }
 
+Json error_json(const Error& error, ExitCode exit_code) {
+  return {{"code", to_string(error.code())},
+          {"message", error.message()},
+          {"hint", error.hint()},
+          {"exit_code", static_cast<int>(exit_code)}};
+}
+
 void Output::error(const Error& error, ExitCode exit_code) {
   if (options_.json) {
-    Json details{{"code", std::string{to_string(error.code())}},
-                 {"message", error.message()},
-                 {"hint", error.hint()},
-                 {"exit_code", static_cast<int>(exit_code)}};
-    print(io_.err, to_line(Json{{"error", std::move(details)}}));
+    print(io_.err, to_line(Json{{"error", error_json(error, exit_code)}}));
     return;
   }
   std::string text = fmt::format("{}: {}\n", program_, printable(error.message()));

@@ -99,6 +99,9 @@ std::string printable(std::string_view text);
 /// `<key>_hex` then holds them exactly.
 void set_bytes(Json& object, const std::string& key, std::string_view bytes);
 
+/// {code, message, hint, exit_code}.
+Json error_json(const Error& error, ExitCode exit_code);
+
 /// One line of JSON with a newline; never throws for bytes that are not UTF-8.
 std::string to_line(const Json& document);
 
