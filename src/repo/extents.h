@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <unordered_map>
 #include <vector>
 
 #include "base/ids.h"
@@ -88,5 +89,19 @@ class ExtentReader {
   const format::proto::Entry& entry_;
   std::vector<Frame> path_;  // from the root to the current leaf
 };
+
+/// What is known of an extent node and all that is below it.
+struct ExtentNodeShape {
+  std::uint32_t level = 0;
+  std::uint64_t bytes = 0;
+};
+using ExtentNodeShapes = std::unordered_map<ChunkId, ExtentNodeShape>;
+
+/// Visits the extents of an entry, each node at most once, and none of those in `good`: so many
+/// entries are walked in time and memory bounded by the distinct nodes there are. `each` says
+/// whether the extent is good; nodes with nothing but good ones below are added to `good`, others
+/// are visited again for another entry. Throws as ExtentReader does.
+void for_each_new_extent(ChunkSource& source, const format::proto::Entry& entry,
+                         ExtentNodeShapes& good, const std::function<bool(const Extent&)>& each);
 
 }  // namespace vgerfs::repo

@@ -228,6 +228,76 @@ TEST(Extents, ALostNodeCostsItsPartOnly) {
   EXPECT_TRUE(reader.at(0));
 }
 
+TEST(Extents, NewExtentsAreVisitedOnceOverManyFiles) {
+  TestRandom random{testing::test_seed()};
+  MemoryChunks chunks;
+  Extents extents = random_extents(random, 5000);
+  const Entry before = build(chunks, extents);
+  extents.back() = chunk(1, 1);
+  const Entry after = build(chunks, extents);
+  ExtentNodeShapes seen;
+  Extents visited;
+  const auto visit = [&](const Extent& extent) {
+    visited.push_back(extent);
+    return true;
+  };
+  for_each_new_extent(chunks, before, seen, visit);
+  EXPECT_EQ(visited, read_all(chunks, before));
+  EXPECT_EQ(seen.size() + 2,
+            chunks.all().size());  // the second file has another root and another leaf
+  visited.clear();
+  chunks.reset_counters();
+  for_each_new_extent(chunks, before, seen, visit);
+  EXPECT_EQ(chunks.gets(), 0U);
+  EXPECT_EQ(visited, Extents{});
+  for_each_new_extent(chunks, after, seen, visit);
+  EXPECT_EQ(chunks.gets(), 2U);
+  EXPECT_FALSE(visited.empty());
+  const Entry few = build(chunks, {chunk(7, 9), hole(5)});
+  visited.clear();
+  for_each_new_extent(chunks, few, seen, visit);
+  EXPECT_EQ(visited, (Extents{chunk(7, 9), hole(5)}));
+}
+
+TEST(Extents, NodesWithABadExtentAreVisitedAgain) {
+  MemoryChunks chunks;
+  Extents extents;
+  for (std::uint64_t i = 0; i < 5000; ++i) extents.push_back(chunk(i, 10));
+  const Entry entry = build(chunks, extents);
+  ExtentNodeShapes good;
+  const auto count_bad = [&] {
+    std::size_t bad = 0;
+    for_each_new_extent(chunks, entry, good, [&](const Extent& extent) {
+      if (extent != extents[3000]) return true;
+      ++bad;
+      return false;
+    });
+    return bad;
+  };
+  EXPECT_EQ(count_bad(), 1U);
+  chunks.reset_counters();
+  EXPECT_EQ(count_bad(), 1U);
+  EXPECT_EQ(chunks.gets(), 2U);  // the root and the leaf with it
+}
+
+TEST(Extents, ANodeThatFailedIsTriedAgain) {
+  MemoryChunks chunks;
+  Extents extents;
+  for (std::uint64_t i = 0; i < 5000; ++i) extents.push_back(chunk(i, 10));
+  const Entry entry = build(chunks, extents);
+  const ChunkId root_id = ChunkId::from_bytes(entry.extents_root());
+  const auto root = decode_extent_node(chunks.get(ChunkKind::extents, root_id));
+  chunks.remove(ChunkKind::extents, ChunkId::from_bytes(root.children(1).node()));
+  ExtentNodeShapes seen;
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_EQ(code_of([&] {
+                for_each_new_extent(chunks, entry, seen, [](const Extent&) { return true; });
+              }),
+              ErrorCode::not_found);
+  }
+  EXPECT_FALSE(seen.contains(root_id));
+}
+
 TEST(Extents, RefusesWhatTheFormatDoesNotAllow) {
   MemoryChunks chunks;
   ExtentListBuilder builder{chunks};
@@ -367,6 +437,33 @@ TEST_F(HostileExtents, SharedNodesCostNoMoreThanTheirLevels) {
     EXPECT_EQ(reader.at(offset)->start, offset);
     EXPECT_LE(chunks_.gets(), kMaxExtentLevel + 1);
   }
+  for (const bool is_good : {false, true}) {
+    ExtentNodeShapes good;
+    std::size_t visited = 0;
+    chunks_.reset_counters();
+    for_each_new_extent(chunks_, entry, good, [&](const Extent&) {
+      ++visited;
+      return is_good;
+    });
+    EXPECT_EQ(visited, 1U);
+    EXPECT_EQ(chunks_.gets(), kMaxExtentLevel + 1);
+    EXPECT_EQ(good.size(), is_good ? kMaxExtentLevel + 1 : 0U);
+  }
+}
+
+TEST_F(HostileExtents, LiesAboutNodesThatAreKnownAreCorruptToo) {
+  const ChunkId ten = put(leaf({10}));
+  const ChunkId one = put(parent(1, {{ten, 10}}));
+  ExtentNodeShapes seen;
+  const auto visit = [&](const ChunkId& root, std::uint64_t bytes) {
+    const Entry entry = file(root, bytes);
+    for_each_new_extent(chunks_, entry, seen, [](const Extent&) { return true; });
+  };
+  visit(one, 10);
+  ASSERT_EQ(seen.size(), 2U);
+  EXPECT_EQ(code_of([&] { visit(one, 11); }), ErrorCode::corrupt);
+  EXPECT_EQ(code_of([&] { visit(put(parent(1, {{ten, 9}})), 9); }), ErrorCode::corrupt);
+  EXPECT_EQ(code_of([&] { visit(put(parent(2, {{ten, 10}})), 10); }), ErrorCode::corrupt);
 }
 
 TEST_F(HostileExtents, ManyTinyItemsAndAbsurdSizesAreCorrupt) {
