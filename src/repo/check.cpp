@@ -166,11 +166,10 @@ class Checker {
     }
     if (entry.type() != format::proto::ENTRY_FILE) return;
     ++result_.files;
-    if (!entry.extents_root().empty() && !visited_.insert(ChunkId::from_bytes(entry.extents_root())).second) return;
     try {
-      ExtentReader extents{source_, entry};
-      extents.for_each([&](const ExtentReader::Located& located) {
-        if (located.extent.chunk) check_extent(located.extent, path);
+      // Each node once: a hostile list that shares nodes claims more extents than anybody can visit.
+      for_each_new_extent(source_, entry, good_extents_, [&](const Extent& extent) {
+        return !extent.chunk || check_extent(extent, path);
       });
     } catch (const Error& error) {
       if (error.code() == ErrorCode::unavailable || error.code() == ErrorCode::interrupted) throw;
@@ -178,12 +177,13 @@ class Checker {
     }
   }
 
-  void check_extent(const Extent& extent, const std::string& path) {
+  /// Whether the chunk is good and holds the extent.
+  bool check_extent(const Extent& extent, const std::string& path) {
     ++result_.chunk_references;
     const std::optional<std::uint32_t> bytes = check_chunk(ChunkKind::data, *extent.chunk, path);
-    if (bytes && extent.chunk_offset + extent.bytes > *bytes) {
-      affected(format::snapshot_name(snapshot_).path(), "a file's extent reaches beyond its chunk", path);
-    }
+    if (!bytes || extent.chunk_offset + extent.bytes <= *bytes) return bytes.has_value();
+    affected(format::snapshot_name(snapshot_).path(), "a file's extent reaches beyond its chunk", path);
+    return false;
   }
 
   /// Reports a chunk of which no copy is good. Its plaintext length, or nullopt if it is not known.
@@ -240,7 +240,8 @@ class Checker {
   std::uint64_t packs_read_ = 0;
   SnapshotId snapshot_;
   std::vector<Directory> directories_;
-  std::unordered_set<ChunkId> visited_;  // roots of directories and long extent lists
+  std::unordered_set<ChunkId> visited_;  // roots of directories
+  ExtentNodeShapes good_extents_;        // nodes with no bad chunk below
   std::unordered_map<ChunkId, std::uint32_t> good_chunks_;
 };
 
