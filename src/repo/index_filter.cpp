@@ -230,7 +230,7 @@ bool IndexFilter::is_current() const noexcept {
 }
 
 void IndexFilter::close_clean() {
-  if (!wrote_ || !is_current()) return;
+  if (!wrote_) return;
   sync_data(fd_.get(), path_);
   Header header = read_header();
   header.dirty = false;

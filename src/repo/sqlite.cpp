@@ -190,8 +190,8 @@ Transaction::Transaction(Database& database, Mode mode) : database_(&database) {
 
 Transaction::~Transaction() {
   // A failed ROLLBACK means that SQLite has rolled back already.
-  if (database_ != nullptr)
-    sqlite3_exec(database_->connection_.get(), "ROLLBACK", nullptr, nullptr, nullptr);
+  if (database_ == nullptr) return;
+  sqlite3_exec(database_->connection_.get(), "ROLLBACK", nullptr, nullptr, nullptr);
 }
 
 void Transaction::commit() {

@@ -115,11 +115,12 @@ TEST_F(FingerprintsTest, NoFlippedBitAndNoTruncationEverMatches) {
 
 TEST_F(FingerprintsTest, AFailedWriteLeavesTheOldFileAndNothingElse) {
   write({{1, 2}});
-  const std::string inside_a_file = path_ + "/x";
+  std::filesystem::create_directory(path_ + "-directory");
   FingerprintWriter writer;
-  EXPECT_THROW(writer.write(inside_a_file, kSnapshot), Error);
+  EXPECT_THROW(writer.write(path_ + "/inside-a-file", kSnapshot), Error);
+  EXPECT_THROW(writer.write(path_ + "-directory", kSnapshot), Error);
   EXPECT_TRUE(open()->matches(1, 2));
-  EXPECT_EQ(std::distance(std::filesystem::directory_iterator{directory_.path()}, {}), 1);
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator{directory_.path()}, {}), 2);
 }
 
 }  // namespace
