@@ -36,6 +36,7 @@ constexpr Command kCommands[] = {
     {"list", "List snapshots", add_list},
     {"ls", "List files in a snapshot", add_ls},
     {"info", "Show sizes and facts of a repository or a snapshot", add_info},
+    {"restore", "Restore files into a directory", add_restore},
     {"dump", "Write a file of a snapshot to standard output", add_dump},
     {"delete", "Delete snapshots", add_delete},
     {"check", "Check that everything is there and intact", add_check},

@@ -22,6 +22,7 @@ Run add_key_remove(CLI::App& app);
 Run add_list(CLI::App& app);
 Run add_ls(CLI::App& app);
 Run add_mount(CLI::App& app);
+Run add_restore(CLI::App& app);
 Run add_umount(CLI::App& app);
 Run add_version(CLI::App& app);
 
