@@ -142,19 +142,27 @@ TEST_F(LocalFaults, GivingUpALostWriteLetsTheOthersGoOn) {
 }
 
 TEST_F(LocalFaults, AFailureToNameIsRetriedByTheNextBarrier) {
-  std::vector<ObjectName> names;
-  for (std::uint64_t i = 0; i < 6; ++i) {
-    names.push_back(write_object(*backend_, ObjectType::index, content(i)));
-  }
-  fail_system_call(SystemCall::linkat, ENOSPC, 4);
-  EXPECT_EQ(error_of([&] { backend_->barrier(); }).code(), ErrorCode::no_space);
-  for (std::uint64_t i = 0; i < 6; ++i) {
-    Bytes out(100);
-    backend_->read(names[i], 0, out);
-    EXPECT_EQ(out, content(i));
-  }
-  EXPECT_NO_THROW(backend_->barrier());
-  for (const ObjectName& name : names) EXPECT_TRUE(is_visible(name));
+  const auto check = [&](backends::LocalOptions options, SystemCall call, std::uint64_t seed) {
+    const auto backend = open(options);
+    std::vector<ObjectName> names;
+    for (std::uint64_t i = 0; i < 6; ++i) {
+      names.push_back(write_object(*backend, ObjectType::index, content(seed + i)));
+    }
+    fail_system_call(call, ENOSPC, 4);
+    EXPECT_EQ(error_of([&] { backend->barrier(); }).code(), ErrorCode::no_space);
+    for (std::uint64_t i = 0; i < 6; ++i) {
+      Bytes out(100);
+      backend->read(names[i], 0, out);
+      EXPECT_EQ(out, content(seed + i));
+      EXPECT_NO_THROW(backend->write(names[i], out));
+    }
+    EXPECT_NO_THROW(backend->barrier());
+    for (const ObjectName& name : names) EXPECT_TRUE(is_visible(name));
+  };
+  check({}, SystemCall::linkat, 100);
+  check({.max_open_files = 1}, SystemCall::renameat2, 200);
+  check({.temporary = Temporary::named}, SystemCall::renameat2, 300);
+  EXPECT_EQ(files().size(), 18U) << "a temporary file was left";
 }
 
 TEST_F(LocalFaults, AFailureToNameKeepsBackWhatRefersToIt) {
@@ -224,6 +232,46 @@ TEST_F(LocalFaults, AFailureToParkIsToldByTheBarrierToo) {
             ErrorCode::io);
   EXPECT_EQ(backend->stat(name_of(ObjectType::pack, next)), std::nullopt);
   EXPECT_THAT(error_of([&] { backend->barrier(); }).message(), HasSubstr(oldest.path()));
+}
+
+TEST_F(LocalFaults, ANamePublishedDuringAWriteIsSeenByIt) {
+  const auto publish = [&](std::uint64_t number) {
+    before_system_call(SystemCall::open_nameless, [this, number] {
+      backend_->write(format::config_name(), content(number));
+      backend_->barrier();
+    });
+  };
+  publish(1);
+  EXPECT_EQ(error_of([&] { backend_->write(format::config_name(), content(2)); }).code(),
+            ErrorCode::exists);
+  EXPECT_NO_THROW(backend_->barrier());
+  backend_->remove(format::config_name());
+  publish(3);
+  EXPECT_NO_THROW(backend_->write(format::config_name(), content(3)));
+  EXPECT_NO_THROW(backend_->barrier());
+}
+
+TEST_F(LocalFaults, ANamePublishedByAnotherClientDuringAWriteIsSeenByTheBarrier) {
+  const auto other = open();
+  before_system_call(SystemCall::open_nameless, [&] {
+    other->write(format::config_name(), content(1));
+    other->barrier();
+  });
+  EXPECT_NO_THROW(backend_->write(format::config_name(), content(2)));
+  EXPECT_EQ(error_of([&] { backend_->barrier(); }).code(), ErrorCode::exists);
+  EXPECT_EQ(backends::read_object(*open(), format::config_name(), 1000), content(1));
+}
+
+TEST_F(LocalFaults, AWriteFinishedDuringABarrierIsLeftToTheNext) {
+  const ObjectName first = write_object(*backend_, ObjectType::index, content(1));
+  ObjectName second;
+  before_system_call(SystemCall::linkat,
+                     [&] { second = write_object(*backend_, ObjectType::index, content(2)); });
+  backend_->barrier();
+  EXPECT_TRUE(is_visible(first));
+  EXPECT_FALSE(is_visible(second));
+  backend_->barrier();
+  EXPECT_TRUE(is_visible(second));
 }
 
 TEST_F(LocalFaults, WorksWithoutNamelessFiles) {

@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <mutex>
 #include <optional>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -25,6 +26,7 @@ struct Order {
 
 struct State {
   std::mutex mutex;
+  std::array<std::function<void()>, 7> actions;
   std::array<Order, 7> orders;
   std::vector<std::string> trace;
 };
@@ -34,8 +36,14 @@ State& state() {
   return the_state;
 }
 
-/// The errno with which this call must fail.
+/// Runs what is to be run before this call; the errno with which it must fail.
 std::optional<int> fault(SystemCall call) {
+  std::function<void()> action;
+  {
+    const std::lock_guard lock{state().mutex};
+    std::swap(action, state().actions[static_cast<std::size_t>(call)]);
+  }
+  if (action) action();
   const std::lock_guard lock{state().mutex};
   Order& order = state().orders[static_cast<std::size_t>(call)];
   if (order.left == 0) return std::nullopt;
@@ -74,6 +82,11 @@ void fail_system_call(SystemCall call, int error_number, int nth, int times) {
   state().orders[static_cast<std::size_t>(call)] = {error_number, nth - 1, times};
 }
 
+void before_system_call(SystemCall call, std::function<void()> action) {
+  const std::lock_guard lock{state().mutex};
+  state().actions[static_cast<std::size_t>(call)] = std::move(action);
+}
+
 std::vector<std::string> system_call_trace() {
   const std::lock_guard lock{state().mutex};
   return state().trace;
@@ -82,6 +95,7 @@ std::vector<std::string> system_call_trace() {
 void clear_system_faults() {
   const std::lock_guard lock{state().mutex};
   state().orders = {};
+  state().actions = {};
   state().trace.clear();
 }
 

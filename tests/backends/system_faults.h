@@ -2,6 +2,7 @@
 // replaces the C library's functions in the whole program.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -12,6 +13,10 @@ enum class SystemCall { pwrite, fdatasync, fsync, linkat, renameat2, unlinkat, o
 /// Lets the nth call from now, and `times` - 1 after it, fail with the given errno, without effect.
 void fail_system_call(SystemCall call, int error_number, int nth = 1, int times = 1);
 inline constexpr int kForEver = 1'000'000;
+
+/// Runs `action` right before the next such call, in the thread that makes it: what another thread
+/// could do there.
+void before_system_call(SystemCall call, std::function<void()> action);
 
 /// The successful calls since the last clear, but for pwrite: "fdatasync", "link data/ab/…" and
 /// "rename …" with the target, "fsync NAME" with the last part of the path.
