@@ -56,7 +56,7 @@ void check_unused(const std::string& path) {
       throw Error{ErrorCode::exists, "there is a repository at " + path + " already"};
     }
     if (name == "lost+found") continue;
-    if (!is_layout_directory(name) || !entries_of(path + '/' + name).empty()) {
+    if (!is_layout_directory(name) || !entries_of(fmt::format("{}/{}", path, name)).empty()) {
       throw Error{ErrorCode::exists,
                   fmt::format("the directory {} is not empty: it holds {}", path, name),
                   "choose a new or an empty directory for the repository"};

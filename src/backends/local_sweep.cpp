@@ -34,7 +34,7 @@ std::size_t sweep_directory(const LocalDirectory& directory, const std::string& 
   for (; !failure && at != std::filesystem::directory_iterator{}; at.increment(failure)) {
     const std::string name = at->path().filename().string();
     if (!is_ours(name)) continue;
-    const std::string path = relative + '/' + name;
+    const std::string path = fmt::format("{}/{}", relative, name);
     struct stat status {};
     if (::fstatat(directory.root_fd(), path.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) {
       if (errno == ENOENT) continue;  // its writer has just named or dropped it

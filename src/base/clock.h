@@ -13,6 +13,7 @@ namespace vgerfs {
 struct Timestamp {
   std::int64_t s = 0;
   std::uint32_t ns = 0;
+  // NOLINTNEXTLINE(modernize-use-nullptr): clang-tidy 14 misreads a defaulted comparison
   friend constexpr auto operator<=>(const Timestamp&, const Timestamp&) = default;
 };
 

@@ -54,6 +54,7 @@ class Id {
     return value;
   }
 
+  // NOLINTNEXTLINE(modernize-use-nullptr): clang-tidy 14 misreads a defaulted comparison
   friend constexpr auto operator<=>(const Id&, const Id&) = default;
 
  private:

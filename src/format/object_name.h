@@ -24,6 +24,7 @@ struct ObjectName {
   ObjectType type = ObjectType::config;
   ObjectId id;
 
+  // NOLINTNEXTLINE(modernize-use-nullptr): clang-tidy 14 misreads a defaulted comparison
   friend auto operator<=>(const ObjectName&, const ObjectName&) = default;
 
   /// Relative path: "config", "index/ab12…", "data/ab/ab12…".

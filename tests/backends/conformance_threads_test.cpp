@@ -22,6 +22,7 @@ template <class Body>
 void run_together(Body body) {
   std::barrier start{kThreads};
   std::vector<std::jthread> threads;
+  threads.reserve(kThreads);
   for (int number = 0; number < kThreads; ++number) {
     threads.emplace_back([&, number] {
       start.arrive_and_wait();

@@ -19,7 +19,6 @@ using backends::Temporary;
 using backends::write_object;
 using format::ObjectName;
 using format::ObjectType;
-using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 

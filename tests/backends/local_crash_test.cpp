@@ -1,5 +1,7 @@
 // The process dies; the machine and its disk live on.
-#include <signal.h>
+#include <unistd.h>
+
+#include <csignal>
 
 #include <gmock/gmock.h>
 

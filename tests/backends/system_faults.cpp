@@ -101,7 +101,8 @@ void clear_system_faults() {
 
 }  // namespace vgerfs::testing
 
-// The names and parameters are the C library's.
+// The names are the C library's.
+// NOLINTBEGIN(readability-inconsistent-declaration-parameter-name): its parameters are __reserved
 extern "C" {
 
 using vgerfs::testing::SystemCall;
@@ -176,3 +177,4 @@ int openat(int directory, const char* path, int flags, ...) {
 }
 
 }  // extern "C"
+// NOLINTEND(readability-inconsistent-declaration-parameter-name)

@@ -77,6 +77,7 @@ TEST(Buffer, MovesItsMemory) {
 TEST(BufferPool, ServesManyThreads) {
   BufferPool pool{64, 3};
   std::vector<std::jthread> threads;
+  threads.reserve(4);
   for (int number = 0; number < 4; ++number) {
     threads.emplace_back([&, number] {
       for (int i = 0; i < 2000; ++i) {

@@ -1,6 +1,7 @@
 #include "base/byte_queue.h"
 
 #include <atomic>
+#include <chrono>
 #include <future>
 #include <memory>
 #include <thread>
@@ -11,13 +12,11 @@
 namespace vgerfs {
 namespace {
 
-using std::chrono_literals::operator""ms;
-
 /// Whether a call still waits after a moment. A call that ought to wait and is merely slow passes:
 /// the test can miss a failure but not invent one.
 template <class Future>
 bool is_waiting(const Future& future) {
-  return future.wait_for(30ms) == std::future_status::timeout;
+  return future.wait_for(std::chrono::milliseconds{30}) == std::future_status::timeout;
 }
 
 TEST(ByteQueue, IsFirstInFirstOut) {
@@ -96,6 +95,7 @@ TEST(ByteQueue, LosesAndRepeatsNothingBetweenManyThreads) {
   std::atomic<int> count = 0;
   {
     std::vector<std::jthread> consumers;
+    consumers.reserve(3);
     for (int i = 0; i < 3; ++i) {
       consumers.emplace_back([&] {
         while (const auto value = queue.pop()) {
@@ -106,6 +106,7 @@ TEST(ByteQueue, LosesAndRepeatsNothingBetweenManyThreads) {
     }
     {
       std::vector<std::jthread> producers;
+      producers.reserve(kProducers);
       for (int producer = 0; producer < kProducers; ++producer) {
         producers.emplace_back([&, producer] {
           for (int i = 0; i < kEach; ++i) {

@@ -181,6 +181,7 @@ TEST_F(FdTest, AFailedReplacementKeepsTheOldFileAndLeavesNoOther) {
 
 TEST_F(FdTest, ThreadsReplacingOneFileNeverMixTheirBytes) {
   std::vector<std::jthread> threads;
+  threads.reserve(4);
   for (int number = 0; number < 4; ++number) {
     threads.emplace_back([&, number] {
       const Bytes bytes(50'000, static_cast<std::byte>('a' + number));

@@ -54,6 +54,7 @@ TEST(Sha256, StartsAnewAfterFinish) {
 
 TEST(Sha256, WorksInManyThreads) {
   std::vector<std::jthread> threads;
+  threads.reserve(4);
   for (int number = 0; number < 4; ++number) {
     threads.emplace_back([] {
       for (int i = 0; i < 500; ++i) {

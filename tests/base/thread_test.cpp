@@ -16,7 +16,7 @@ TEST(StartThread, NamesTheThreadAndStopsItAtTheEnd) {
   {
     std::mutex mutex;
     std::condition_variable_any never;
-    const std::jthread thread = start_thread("vgerfs-tester", [&](std::stop_token stop) {
+    const std::jthread thread = start_thread("vgerfs-tester", [&](const std::stop_token& stop) {
       std::unique_lock lock{mutex};
       never.wait(lock, stop, [] { return false; });
       stopped = true;
