@@ -200,17 +200,20 @@ void FileContent::seal_range(ContentPort& port, RangeSet::Range range, Epoch epo
   }
 }
 
-std::vector<ContentPiece> FileContent::pieces(std::uint64_t start, std::uint64_t end) const {
+std::vector<ContentPiece> FileContent::pieces(std::uint64_t start, std::uint64_t end,
+                                              std::size_t max_count) const {
   std::vector<ContentPiece> out;
   end = std::min(end, bytes());
   const auto from_segments = [&](std::uint64_t from, std::uint64_t to) {
     segments_.visit(from, to, [&](std::uint64_t at, const Segment& segment) {
+      if (out.size() == max_count) return false;
       out.push_back({at, segment, {}, false});
       return true;
     });
     // Between the segments' end and the run lies a hole that no segment says yet.
     const std::uint64_t known = std::max(from, std::min(to, segments_.bytes()));
-    if (known < to) out.push_back({known, Segment::hole(to - known), {}, false});
+    if (known < to && out.size() < max_count)
+      out.push_back({known, Segment::hole(to - known), {}, false});
   };
   if (start >= end) return out;
   if (run_bytes() == 0 || run_end() <= start || run_start_ >= end) {
@@ -220,6 +223,7 @@ std::vector<ContentPiece> FileContent::pieces(std::uint64_t start, std::uint64_t
   const std::uint64_t from = std::max(start, run_start_);
   const std::uint64_t to = std::min(end, run_end());
   if (start < from) from_segments(start, from);
+  if (out.size() == max_count) return out;
   const ByteView run = run_view().subspan(static_cast<std::size_t>(from - run_start_),
                                           static_cast<std::size_t>(to - from));
   out.push_back({from,

@@ -9,6 +9,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "base/bytes.h"
@@ -62,13 +63,18 @@ class FileContent {
   /// Grows by a hole; never shrinks.
   void extend(std::uint64_t bytes);
 
+  /// Content as the journal says it, within the file.
+  void restore(std::uint64_t start, Segment segment) { place(start, std::move(segment)); }
+
   /// Nothing is left in memory: chunks of what the run holds.
   void close_run(ContentPort& port);
   /// Nothing is left in memory or only in the spool.
   void seal(ContentPort& port);
 
-  /// The pieces that cover [start, end) up to the file's end, in order.
-  std::vector<ContentPiece> pieces(std::uint64_t start, std::uint64_t end) const;
+  /// The pieces that cover [start, end) up to the file's end, in order; the first `max_count` of
+  /// them.
+  std::vector<ContentPiece> pieces(std::uint64_t start, std::uint64_t end,
+                                   std::size_t max_count = SIZE_MAX) const;
   /// As stored content if that takes at most `max_extents` and nothing is lost by it (no run, no
   /// spool); else null. `epoch`: all of it was received in that session; none: it is over, nothing
   /// is readable any more.

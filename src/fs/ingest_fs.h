@@ -149,6 +149,9 @@ class IngestFs {
   /// What to tell the kernel when a node changed behind its back (after a commit or resume).
   virtual void set_invalidate(
       std::function<void(NodeId parent, std::string_view name)> invalidate) = 0;
+  /// Called from within a request when it changed attributes that the kernel does not expect (a
+  /// write took set-id bits away). Must not wait for a request.
+  virtual void set_invalidate_attributes(std::function<void(NodeId node)> invalidate) = 0;
 };
 
 }  // namespace vgerfs::fs

@@ -204,6 +204,7 @@ class FakeIngest final : public fs::IngestFs {
   void tick() override {}
   void suspend() noexcept override {}
   void set_invalidate(std::function<void(NodeId, std::string_view)>) override {}
+  void set_invalidate_attributes(std::function<void(NodeId)>) override {}
 
  private:
   static NodeId id(std::uint64_t number) { return fs::node_in(fs::View::ingest, number); }

@@ -31,6 +31,11 @@ void Invalidator::push(NodeId parent, std::string_view name) {
   wake_.notify_one();
 }
 
+void Invalidator::forget_attributes(NodeId node) {
+  const std::lock_guard lock{mutex_};
+  if (!closed_) ::fuse_lowlevel_notify_inval_inode(session_, node, -1, 0);
+}
+
 void Invalidator::drain(std::chrono::milliseconds max_wait) {
   std::unique_lock lock{mutex_};
   const std::uint64_t wanted = pushed_;

@@ -99,7 +99,11 @@ struct Session::Impl {
       to->push(parent, name);
     };
     if (views.browse != nullptr) views.browse->set_invalidate(invalidate);
-    if (views.ingest != nullptr) views.ingest->set_invalidate(invalidate);
+    if (views.ingest != nullptr) {
+      views.ingest->set_invalidate(invalidate);
+      views.ingest->set_invalidate_attributes(
+          [to = invalidator](NodeId node) { to->forget_attributes(node); });
+    }
   }
 
   void show_commits() {

@@ -1,0 +1,390 @@
+#include "fs/ingest_journaling.h"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "fs/ingest_reader.h"
+#include "fs/ingest_source.h"
+
+namespace vgerfs::fs {
+namespace {
+
+constexpr std::size_t kRecordTargetBytes = std::size_t{1} << 20;
+/// More plaintext than this is not sealed into the journal but put into the store by a checkpoint.
+constexpr std::uint64_t kCheckpointBytes = std::uint64_t{16} << 20;
+/// A chunk in the journal for bytes that no chunk of the session has.
+constexpr std::size_t kChunkBytes = std::size_t{1} << 20;
+/// A journal is written anew when it is larger, and more than twice what it was.
+constexpr std::uint64_t kRewriteBytes = std::uint64_t{32} << 20;
+
+/// A changed name, before the nodes are said.
+struct ChangedLink {
+  std::uint64_t directory = 0;
+  std::string name;
+  std::uint64_t node = 0;
+  bool gone = false;
+  bool in_base = false;
+};
+
+void add_record(repo::Journal& journal, const proto::JournalRecord& record) {
+  std::string encoded;
+  if (!record.SerializeToString(&encoded))
+    throw Error{ErrorCode::io, "a journal record cannot be encoded"};
+  journal.add(bytes_of(encoded));
+}
+
+void add_extent(proto::JournalRange& range, std::uint64_t bytes, const ChunkId* chunk,
+                std::uint32_t chunk_offset) {
+  auto& extent = *range.add_extents();
+  extent.set_bytes(bytes);
+  if (chunk != nullptr) extent.set_chunk(chunk->raw());
+  extent.set_chunk_offset(chunk_offset);
+}
+
+}  // namespace
+
+/// One transaction being written.
+class SourceJournal::Transaction {
+ public:
+  Transaction(SourceJournal& owner, bool whole)
+      : owner_(owner), source_(owner.source_), context_(source_.context), whole_(whole) {}
+
+  void run() {
+    take_changes();
+    for (const InodePtr& inode : changed_) add_node(inode);
+    owner_.blocks_->finish(emit_);
+    for (const ChangedLink& link : links_) {
+      auto& out = *record_.add_links();
+      out.set_directory(link.directory);
+      out.set_name(link.name);
+      out.set_node(link.node);
+      out.set_gone(link.gone);
+      out.set_in_base(link.in_base);
+      count(link.name.size() + 32);
+    }
+    *record_.mutable_totals() = totals_;
+    flush();
+  }
+
+  bool empty() const noexcept { return changed_.empty(); }
+
+  /// What has to be said, at one moment. With `whole` everything that differs from the base.
+  void take_changes();
+
+ private:
+  void number(Inode& inode) {
+    if (inode.journal_number == 0) inode.journal_number = owner_.next_number_++;
+  }
+  void take_links(Inode& directory);
+  void gather_all(const InodePtr& root);
+  void write_header();
+  void add_node(const InodePtr& inode);
+  void add_content(proto::JournalNode& first, const std::vector<ContentPiece>& pieces);
+  void add_bytes(proto::JournalRange& range, ByteView bytes);
+  void keep_chunk(const ChunkId& id);
+
+  /// So many bytes were added to the record; writes it when that is enough.
+  void count(std::size_t bytes) {
+    record_bytes_ += bytes;
+    if (record_bytes_ >= kRecordTargetBytes) flush();
+  }
+  void flush() {
+    add_record(*owner_.journal_, record_);
+    record_.Clear();
+    record_bytes_ = 0;
+  }
+
+  SourceJournal& owner_;
+  IngestSource& source_;
+  IngestContext& context_;
+  const bool whole_;
+  std::vector<InodePtr> changed_;
+  std::vector<ChangedLink> links_;
+  proto::JournalTotals totals_;
+  proto::JournalRecord record_;
+  std::size_t record_bytes_ = 0;
+  std::uint64_t kept_bytes_ = 0;
+  JournalBlockWriter::Emit emit_ = [this](const proto::JournalBlock& block) {
+    proto::JournalRecord record;
+    *record.mutable_block() = block;
+    add_record(*owner_.journal_, record);
+  };
+};
+
+void SourceJournal::Transaction::take_links(Inode& directory) {
+  auto& overlay = *directory.directory;
+  const auto say = [&](const std::string& name) {
+    ChangedLink link{.directory = directory.journal_number, .name = name};
+    if (const auto child = overlay.children.find(name); child != overlay.children.end()) {
+      const InodePtr& inode = child->second.inode;
+      link.gone = inode == nullptr;
+      link.in_base = child->second.in_base;
+      if (inode && inode->changed()) {
+        number(*inode);
+        link.node = inode->journal_number;
+      }
+    }
+    links_.push_back(std::move(link));
+  };
+  if (whole_) {
+    for (const auto& [name, child] : overlay.children) {
+      if (!child.inode || child.inode->changed()) say(name);
+    }
+    overlay.unjournaled.clear();
+    return;
+  }
+  std::vector<std::string> names = std::exchange(overlay.unjournaled, {});
+  std::sort(names.begin(), names.end());
+  names.erase(std::unique(names.begin(), names.end()), names.end());
+  for (const std::string& name : names) say(name);
+}
+
+void SourceJournal::Transaction::gather_all(const InodePtr& root) {
+  changed_.push_back(root);
+  for (std::size_t i = 0; i < changed_.size(); ++i) {
+    Inode& inode = *changed_[i];
+    inode.journal_pending = true;  // marks those that are on the list
+    if (!inode.is_directory()) continue;
+    for (const auto& [name, child] : inode.directory->children) {
+      if (child.inode && child.inode->changed() && !child.inode->journal_pending) {
+        child.inode->journal_pending = true;
+        changed_.push_back(child.inode);
+      }
+    }
+  }
+}
+
+void SourceJournal::Transaction::take_changes() {
+  const std::lock_guard lock{context_.tree.mutex};
+  std::vector<InodePtr> changed = std::exchange(source_.changed, {});
+  for (const InodePtr& inode : changed) inode->journal_pending = false;
+  if (whole_) {
+    if (source_.root) gather_all(source_.root);
+    for (const InodePtr& inode : changed_) {
+      inode->journal_number = 0;
+      inode->journal_pending = false;
+    }
+  } else {
+    // Not those that moved to another source or lost their last name.
+    std::erase_if(changed, [&](const InodePtr& inode) {
+      return inode->source != &source_ || (inode->links.empty() && inode != source_.root);
+    });
+    changed_ = std::move(changed);
+  }
+  for (const InodePtr& inode : changed_) {
+    number(*inode);
+    if (inode->is_directory()) take_links(*inode);
+  }
+  totals_.set_files(source_.totals.files);
+  totals_.set_directories(source_.totals.directories);
+  totals_.set_others(source_.totals.others);
+  totals_.set_bytes(source_.totals.bytes);
+  totals_.set_files_changed(source_.files_changed);
+  totals_.set_bytes_received(source_.bytes_received);
+  if (!whole_) return;
+  auto& header = *record_.mutable_header();
+  header.set_root(source_.root ? source_.root->journal_number : 0);
+  if (!source_.base) return;
+  header.set_base_snapshot(source_.base->id.raw());
+  header.set_base_time_s(source_.base->time.s);
+  header.set_base_time_ns(source_.base->time.ns);
+  *header.mutable_base_root() = source_.base->root;
+}
+
+void SourceJournal::Transaction::add_node(const InodePtr& inode) {
+  proto::JournalNode& node = *record_.add_nodes();
+  std::vector<ContentPiece> pieces;
+  std::shared_ptr<const StoredContent>
+      at_rest;  // received and said as a whole: its chunks must be durable, too
+  for (;;) {
+    std::shared_ptr<FileContent> content;
+    {
+      const std::lock_guard lock{context_.tree.mutex};
+      content = inode->content;
+    }
+    std::unique_lock<std::mutex> content_lock;
+    if (content) {
+      content_lock = std::unique_lock{content->mutex()};
+      if (content->detached) continue;
+    }
+    const std::lock_guard lock{context_.tree.mutex};
+    if (inode->content != content) continue;
+    node.set_number(inode->journal_number);
+    node.set_dirty(inode->dirty);
+    node.set_link_count(inode->link_count);
+    auto& entry = *node.mutable_entry();
+    entry.set_name("-");
+    fill_entry(entry, *inode);
+    node.mutable_xattrs()->Swap(entry.mutable_xattrs());
+    entry.set_link_group(inode->link_group);
+    if (inode->is_directory()) {
+      if (inode->directory->base) entry.set_subtree(inode->directory->base->raw());
+    } else if (inode->is_file()) {
+      node.set_bytes(inode->bytes);
+      node.set_whole(whole_ || inode->journal_content || (content && content->all_unjournaled()));
+      const auto& stored = content ? content->stored() : inode->stored;
+      if (node.whole() && stored) {
+        fill_content(entry, *stored);
+        if (stored->epoch != 0) at_rest = stored;
+      }
+      if (content) {
+        if (node.whole()) content->forget_journal();
+        for (const auto& range : content->unjournaled()) {
+          for (ContentPiece& piece : content->pieces(range.start, range.end))
+            pieces.push_back(std::move(piece));
+        }
+        content->mark_journaled();
+      }
+      inode->journal_content = false;
+    }
+    break;
+  }
+  if (at_rest) {
+    for (const repo::Extent& extent : at_rest->extents) {
+      if (extent.chunk) keep_chunk(*extent.chunk);
+    }
+  }
+  const std::size_t bytes = node.ByteSizeLong();
+  add_content(node, pieces);
+  count(bytes);
+}
+
+void SourceJournal::Transaction::add_content(proto::JournalNode& first,
+                                             const std::vector<ContentPiece>& pieces) {
+  constexpr std::size_t kExtentBytes = 48;  // encoded, about
+  const std::uint64_t number = first.number();
+  proto::JournalNode* node = &first;
+  proto::JournalRange* range = nullptr;
+  std::uint64_t end = 0;
+  for (const ContentPiece& piece : pieces) {
+    const Segment& segment = piece.segment;
+    // Ranges that changed never lie in what was there before the session.
+    if (segment.kind == SegmentKind::stored) continue;
+    record_bytes_ += kExtentBytes;
+    if (record_bytes_ >= kRecordTargetBytes) {
+      // The list of a huge file goes on in the next record.
+      flush();
+      node = record_.add_nodes();
+      node->set_number(number);
+      node->set_ranges_only(true);
+      range = nullptr;
+    }
+    if (range == nullptr || piece.start != end) {
+      range = node->add_ranges();
+      range->set_start(piece.start);
+    }
+    end = piece.start + segment.bytes;
+    if (piece.in_memory) {
+      add_bytes(*range, piece.bytes);
+    } else if (segment.kind == SegmentKind::spool) {
+      const Bytes record = segment.spool->read();
+      add_bytes(*range, ByteView{record}.subspan(segment.spool_offset, segment.bytes));
+    } else if (segment.kind == SegmentKind::chunk) {
+      if (segment.epoch != 0) keep_chunk(segment.chunk);
+      add_extent(*range, segment.bytes, &segment.chunk, segment.chunk_offset);
+    } else {
+      add_extent(*range, segment.bytes, nullptr, 0);
+    }
+  }
+}
+
+void SourceJournal::Transaction::add_bytes(proto::JournalRange& range, ByteView bytes) {
+  while (!bytes.empty()) {
+    const ByteView part = bytes.first(std::min(bytes.size(), kChunkBytes));
+    const ChunkId id = context_.repository.keyring().chunk_id(repo::ChunkKind::data, part);
+    if (!owner_.blocks_->contains(id)) owner_.blocks_->add(id, part, emit_);
+    add_extent(range, part.size(), &id, 0);
+    bytes = bytes.subspan(part.size());
+  }
+}
+
+void SourceJournal::Transaction::keep_chunk(const ChunkId& id) {
+  const auto is_durable = [&] {
+    return context_.repository.index().knows(id, context_.repository.keyring().certificate().author,
+                                             repo::DedupPolicy::all);
+  };
+  if (owner_.blocks_->contains(id) || is_durable()) return;
+  if (kept_bytes_ >= kCheckpointBytes) {
+    source_.session->checkpoint();
+    kept_bytes_ = 0;
+    if (is_durable()) return;
+  }
+  const Bytes bytes = context_.repository.reader().get(repo::ChunkKind::data, id);
+  kept_bytes_ += bytes.size();
+  owner_.blocks_->add(id, bytes, emit_);
+}
+
+SourceJournal::SourceJournal(IngestSource& source)
+    : source_(source), path_(source.directory + "/journal") {}
+SourceJournal::~SourceJournal() = default;
+
+void SourceJournal::write(bool whole) {
+  whole = whole || !journal_;
+  {
+    const std::lock_guard lock{source_.context.tree.mutex};
+    if (!whole && source_.changed.empty()) return;
+    if (!source_.root) return;
+  }
+  try {
+    if (whole) {
+      const auto& keyring = source_.context.repository.keyring();
+      journal_ = repo::Journal::create(path_, {source_.context.journal_key, keyring.repository(),
+                                               *source_.context.repository.options().random});
+      blocks_ = std::make_unique<JournalBlockWriter>(source_.context.repository);
+      next_number_ = 1;
+    }
+    Transaction{*this, whole}.run();
+    journal_->commit();
+    if (whole) whole_bytes_ = journal_->bytes();
+  } catch (...) {
+    // What was taken from the lists of changes is not in the journal: the next one says everything.
+    // The file stays as it was until then.
+    journal_.reset();
+    throw;
+  }
+}
+
+void SourceJournal::sync() {
+  const std::lock_guard lock{mutex_};
+  write(false);
+}
+
+void SourceJournal::sync_after_checkpoint() {
+  const std::lock_guard lock{mutex_};
+  const bool rewrite =
+      journal_ && journal_->bytes() > kRewriteBytes && journal_->bytes() > 2 * whole_bytes_;
+  write(rewrite);
+}
+
+void SourceJournal::note_commit(const repo::Entry& root) {
+  const std::lock_guard lock{mutex_};
+  if (!repo::Journal::exists(path_)) return;
+  if (!journal_) write(true);
+  proto::JournalRecord record;
+  *record.mutable_committing() = root;
+  try {
+    add_record(*journal_, record);
+    journal_->commit();
+  } catch (...) {
+    journal_.reset();
+    throw;
+  }
+}
+
+void SourceJournal::start_over() noexcept {
+  const std::lock_guard lock{mutex_};
+  journal_.reset();
+  blocks_.reset();
+}
+
+void SourceJournal::remove() {
+  const std::lock_guard lock{mutex_};
+  journal_.reset();
+  blocks_.reset();
+  if (repo::Journal::exists(path_)) repo::Journal::remove(path_);
+}
+
+}  // namespace vgerfs::fs

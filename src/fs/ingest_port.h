@@ -1,0 +1,29 @@
+// A session as the contents of files see it: chunks go into the repository, and what would not read
+// back goes into the spool as well.
+#pragma once
+
+#include "fs/ingest_content.h"
+#include "fs/ingest_context.h"
+#include "repo/session.h"
+
+namespace vgerfs::fs {
+
+class SessionPort final : public ContentPort {
+ public:
+  SessionPort(IngestContext& context, repo::Session& session, Epoch epoch)
+      : context_(context), session_(session), epoch_(epoch) {}
+
+  Segment put(ByteView bytes) override;
+  std::shared_ptr<const repo::SpoolRecord> spool(ByteView bytes) override {
+    return context_.spool.append(bytes);
+  }
+  const repo::Chunker& chunker() const override { return context_.chunker; }
+  Epoch epoch() const override { return epoch_; }
+
+ private:
+  IngestContext& context_;
+  repo::Session& session_;
+  const Epoch epoch_;
+};
+
+}  // namespace vgerfs::fs

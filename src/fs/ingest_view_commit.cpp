@@ -1,0 +1,140 @@
+// Durability: fsync, commits, checkpoints, idleness, and the end of the daemon.
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "fs/ingest_commit.h"
+#include "fs/ingest_view.h"
+
+namespace vgerfs::fs {
+
+void IngestView::sync_directory(NodeId node, const std::function<bool()>& interrupted) {
+  std::vector<IngestSource*> sources;
+  bool commits = false;
+  if (node == kIngestRoot) {
+    sources = all_sources();
+  } else {
+    IngestSource& source = source_of(node);
+    sources.push_back(&source);
+    const TreeLock lock{context_.tree.mutex};
+    commits = source.root && source.root->node == node && !source.explicit_commit;
+  }
+  if (commits) {
+    jobs_.commit(sources.front()->name, "fsync", interrupted);
+    return;
+  }
+  for (IngestSource* source : sources) {
+    if (const auto change = source->running_change()) source->journal.sync();
+  }
+}
+
+CommitReport IngestView::commit(std::string_view name, std::string_view trigger) {
+  IngestSource* source = find_source(name);
+  if (source == nullptr) {
+    throw Error{ErrorCode::not_found, fmt::format("there is no source '{}' in ingest/", name)};
+  }
+  return commit_source(*source, trigger, [this](NodeId parent, std::string_view changed) {
+    invalidate(parent, changed);
+  });
+}
+
+void IngestView::commit_all(std::string_view trigger) {
+  // A session that nobody asked for since this mount began may wait in a journal.
+  for (const std::string& name : source_names()) find_source(name);
+  std::exception_ptr first;
+  for (IngestSource* source : all_sources()) {
+    {
+      const TreeLock lock{context_.tree.mutex};
+      if (!source->has_session()) continue;
+    }
+    try {
+      commit(source->name, trigger);
+    } catch (const std::exception& error) {
+      log::error("{}: {}", source->name, error.what());
+      if (!first) first = std::current_exception();
+    }
+  }
+  if (first) std::rethrow_exception(first);
+}
+
+std::vector<SourceStatus> IngestView::status() {
+  std::vector<SourceStatus> out;
+  for (IngestSource* source : all_sources()) {
+    SourceStatus status;
+    status.source = source->name;
+    status.spool_bytes = context_.spool.used_bytes();
+    // The counters are the session's, which ends behind the gate.
+    if (auto change = source->try_change())
+      status.bytes_stored = change->session().counters().stored_bytes;
+    const TreeLock lock{context_.tree.mutex};
+    if (!source->exists()) continue;
+    status.dirty = source->is_dirty();
+    status.files_changed = source->files_changed;
+    status.bytes_received = source->bytes_received;
+    status.last_error = source->last_error;
+    out.push_back(std::move(status));
+  }
+  return out;
+}
+
+void IngestView::tick() {
+  constexpr std::int64_t kSecond_ns = 1'000'000'000;
+  for (IngestSource* source : all_sources()) {
+    const std::int64_t now_ns = context_.clock.boot_ns();
+    try {
+      bool idle = false;
+      bool shown = false;
+      {
+        const TreeLock lock{context_.tree.mutex};
+        shown = source->exists();
+        idle = source->has_session() && source->open_handles == 0 &&
+               context_.options.autocommit_s > 0 &&
+               now_ns - source->last_request_ns >= context_.options.autocommit_s * kSecond_ns;
+      }
+      if (!shown) continue;
+      if (!source->has_session()) {
+        // Not waiting: whoever is inside is about to start a session and looks for itself.
+        const GateClosed closed{source->gate};
+        if (source->refresh()) invalidate(kIngestRoot, source->name);
+        continue;
+      }
+      if (idle) {
+        commit(source->name, "idle");
+        continue;
+      }
+      source->checkpoint_if_due(now_ns, context_.options.checkpoint_interval_s * kSecond_ns);
+    } catch (const FsError& error) {
+      if (error.error_number() != EBUSY)
+        log::warning("{}: error {}", source->name, error.error_number());
+    } catch (const std::exception& error) {
+      // It shows again at the next write, fsync or commit.
+      log::warning("{}: {}", source->name, error.what());
+    }
+  }
+}
+
+void IngestView::suspend() noexcept {
+  for (IngestSource* source : all_sources()) {
+    try {
+      const GateClosed closed{source->gate};
+      if (!source->session) continue;
+      bool dirty = false;
+      {
+        const TreeLock lock{context_.tree.mutex};
+        dirty = source->is_dirty();
+      }
+      if (!dirty) {
+        source->end_session();
+        continue;
+      }
+      source->session->checkpoint();
+      source->journal.sync_after_checkpoint();
+    } catch (const std::exception& error) {
+      log::error("{}: what was not synced may be lost: {}", source->name, error.what());
+    }
+  }
+}
+
+}  // namespace vgerfs::fs
