@@ -80,7 +80,7 @@ void Commit::wait_for_writers() {
 }
 
 void Commit::seal_files() {
-  SessionPort port{context_, *source_.session, source_.epoch};
+  SessionPort port{source_};
   for (const InodePtr& file : changed_files(source_)) {
     std::shared_ptr<FileContent> content;
     {
@@ -237,8 +237,18 @@ CommitReport Commit::run() {
 
 }  // namespace
 
-CommitReport commit_source(IngestSource& source, std::string_view trigger,
-                           const Invalidate& invalidate) {
+bool recover_if_over(IngestSource& source) {
+  {
+    auto change = source.try_change();
+    if (!change || !change->session().is_over()) return false;
+  }
+  const GateClosed closed{source.gate};
+  if (!source.session || !source.session->is_over()) return false;
+  recover_session(source);
+  return true;
+}
+
+CommitReport commit_source(IngestSource& source, std::string_view trigger) {
   const std::lock_guard one_at_a_time{source.commit_mutex};
   Commit commit{source, trigger};
   commit.wait_for_writers();
@@ -253,12 +263,11 @@ CommitReport commit_source(IngestSource& source, std::string_view trigger,
   } catch (const Error& error) {
     note(error.what());
     if (!source.session || !source.session->is_over()) throw;
-    const Recovery recovery = recover_session(source);
-    for (const auto& [parent, name] : recovery.invalidate) invalidate(parent, name);
-    if (recovery.lost.empty()) throw;
+    const std::vector<std::string> lost = recover_session(source);
+    if (lost.empty()) throw;
     throw Error{error.code(),
                 fmt::format("{}; {} files have to be sent again, for instance {}", error.message(),
-                            recovery.lost.size(), recovery.lost.front()),
+                            lost.size(), lost.front()),
                 error.hint()};
   }
 }

@@ -2,7 +2,6 @@
 // publishes the snapshot, and makes it the new base.
 #pragma once
 
-#include <functional>
 #include <string_view>
 
 #include "fs/ingest_fs.h"
@@ -11,12 +10,13 @@ namespace vgerfs::fs {
 
 class IngestSource;
 
-using Invalidate = std::function<void(NodeId parent, std::string_view name)>;
-
 /// One at a time per source; others wait. Throws FsError{EBUSY} when handles written since their
 /// last FLUSH stay so for two seconds, and what the store throws: the session then goes on, but for
 /// files that the store lost (they are named in the log and forgotten).
-CommitReport commit_source(IngestSource& source, std::string_view trigger,
-                           const Invalidate& invalidate);
+CommitReport commit_source(IngestSource& source, std::string_view trigger);
+
+/// When the session failed for good: a new one takes its place at once, not only at the next
+/// commit. False if it runs well.
+bool recover_if_over(IngestSource& source);
 
 }  // namespace vgerfs::fs

@@ -3,6 +3,10 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
+#include <mutex>
+#include <string_view>
+#include <utility>
 
 #include "base/clock.h"
 #include "fs/ingest_fs.h"
@@ -37,6 +41,18 @@ struct IngestContext {
   repo::OwnerNames owners;
   const crypto::Secret journal_key;
   std::atomic<Epoch> last_epoch{0};
+
+  /// Tells the kernel, some time soon, to look a name up again.
+  void invalidate(NodeId parent, std::string_view name) const;
+  /// Tells it, before this returns, that a node's attributes are others than it thinks.
+  void invalidate_attributes(NodeId node) const;
+
+  mutable std::mutex callbacks_mutex;  // leaf; guards the next two
+  std::function<void(NodeId, std::string_view)> on_invalidate;
+  std::function<void(NodeId)> on_invalidate_attributes;
 };
+
+/// The node of `ingest/` itself.
+inline constexpr NodeId kIngestRoot = node_in(View::ingest, 1);
 
 }  // namespace vgerfs::fs

@@ -8,10 +8,12 @@
 
 namespace vgerfs::fs {
 
+class IngestSource;
+
+/// For use inside the source's gate.
 class SessionPort final : public ContentPort {
  public:
-  SessionPort(IngestContext& context, repo::Session& session, Epoch epoch)
-      : context_(context), session_(session), epoch_(epoch) {}
+  explicit SessionPort(IngestSource& source);
 
   Segment put(ByteView bytes) override;
   std::shared_ptr<const repo::SpoolRecord> spool(ByteView bytes) override {
@@ -21,6 +23,10 @@ class SessionPort final : public ContentPort {
   Epoch epoch() const override { return epoch_; }
 
  private:
+  template <class Put>
+  repo::PutResult with_retry(Put put);
+
+  IngestSource& source_;
   IngestContext& context_;
   repo::Session& session_;
   const Epoch epoch_;

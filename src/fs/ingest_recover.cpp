@@ -66,13 +66,13 @@ std::string path_of(const Inode& inode) {
   return path;
 }
 
-Recovery recover_session(IngestSource& source) {
+std::vector<std::string> recover_session(IngestSource& source) {
   IngestContext& context = source.context;
   source.replace_session();
   std::unordered_set<ChunkId> restored;
   if (repo::Journal::exists(source.journal.path())) restored = restore_blocks(source);
   const auto& author = context.repository.keyring().certificate().author;
-  Recovery recovery;
+  std::vector<std::string> lost;
   for (const InodePtr& file : changed_files(source)) {
     bool whole = true;
     for (const ChunkId& id : received_chunks(file, context)) {
@@ -81,11 +81,11 @@ Recovery recover_session(IngestSource& source) {
     }
     if (whole) continue;
     const std::lock_guard lock{context.tree.mutex};
-    recovery.lost.push_back(path_of(*file));
+    lost.push_back(path_of(*file));
     for (const Link& link : std::vector<Link>{file->links}) {
       Inode& parent = *link.parent;
       const std::string name = *link.name;
-      recovery.invalidate.emplace_back(parent.node, name);
+      context.invalidate(parent.node, name);
       context.tree.revert(parent, name);
       --source.totals.files;
     }
@@ -94,10 +94,10 @@ Recovery recover_session(IngestSource& source) {
     source.forget_link_group(*file);
     context.tree.detach(file);
   }
-  for (const std::string& path : recovery.lost) {
+  for (const std::string& path : lost) {
     log::error("{}: {} was not stored; send it again", source.name, path);
   }
-  return recovery;
+  return lost;
 }
 
 }  // namespace vgerfs::fs

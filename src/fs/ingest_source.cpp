@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "fs/ingest_rebase.h"
 #include "fs/ingest_resume.h"
 
 namespace vgerfs::fs {
@@ -29,9 +30,7 @@ std::int64_t& TotalsChange::count_of(mode_t mode) noexcept {
 }
 
 SourceChange::SourceChange(GatePass pass, IngestSource& source)
-    : pass_(std::move(pass)),
-      source_(source),
-      port_(source.context, *source.session, source.epoch) {}
+    : pass_(std::move(pass)), source_(source), port_(source) {}
 
 repo::Session& SourceChange::session() noexcept { return *source_.session; }
 
@@ -81,19 +80,26 @@ bool IngestSource::resume() {
 
 bool IngestSource::show_last() {
   std::optional<repo::LastSnapshot> last = memory.last();
-  const std::lock_guard tree_lock{context.tree.mutex};
-  const bool same = base.has_value() == last.has_value() && (!base || base->id == last->id);
-  if (same && exists() == base.has_value()) return false;
-  // What the kernel holds of the old tree answers ESTALE from now on, and is looked up again.
-  if (root) context.tree.detach(root);
-  root = nullptr;
-  link_groups.clear();
-  base = std::move(last);
-  if (base) {
-    root = inode_of_entry(base->root, context.tree.names);
-    root->number = number_of_base_entry(0, name, base->root);
-    context.tree.adopt(root, *this);
+  {
+    const std::lock_guard tree_lock{context.tree.mutex};
+    const bool same = base.has_value() == last.has_value() && (!base || base->id == last->id);
+    if (same && exists() == base.has_value()) return false;
+    if (!last || !root) {
+      // What the kernel holds of the old tree answers ESTALE from now on.
+      if (root) context.tree.detach(root);
+      root = nullptr;
+      link_groups.clear();
+      base = std::move(last);
+      if (base) {
+        root = inode_of_entry(base->root, context.tree.names);
+        root->number = number_of_base_entry(0, name, base->root);
+        context.tree.adopt(root, *this);
+      }
+      context.invalidate(kIngestRoot, name);
+      return true;
+    }
   }
+  rebase_source(*this, *last);
   return true;
 }
 

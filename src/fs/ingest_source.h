@@ -110,6 +110,7 @@ class IngestSource {
   std::atomic<Epoch> epoch{0};  // of the running session; 0: none. Written with the gate closed
   std::atomic<std::int64_t> last_request_ns{0};
   std::atomic<std::int64_t> last_checkpoint_ns{0};
+  std::atomic<std::int64_t> last_retry_ns{0};
 
   // Written with the gate closed, read inside it.
   std::unique_ptr<repo::SourceLock> lock;

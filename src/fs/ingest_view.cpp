@@ -165,32 +165,14 @@ void IngestView::touch(Inode& inode, bool modified) {
   context_.tree.mark_dirty(inode);
 }
 
-void IngestView::invalidate_attributes(NodeId node) const {
-  std::function<void(NodeId)> tell;
-  {
-    const std::lock_guard lock{callbacks_mutex_};
-    tell = invalidate_attributes_;
-  }
-  if (tell) tell(node);
-}
-
-void IngestView::invalidate(NodeId parent, std::string_view name) const {
-  std::function<void(NodeId, std::string_view)> tell;
-  {
-    const std::lock_guard lock{callbacks_mutex_};
-    tell = invalidate_;
-  }
-  if (tell) tell(parent, name);
-}
-
 void IngestView::set_invalidate(std::function<void(NodeId, std::string_view)> invalidate) {
-  const std::lock_guard lock{callbacks_mutex_};
-  invalidate_ = std::move(invalidate);
+  const std::lock_guard lock{context_.callbacks_mutex};
+  context_.on_invalidate = std::move(invalidate);
 }
 
 void IngestView::set_invalidate_attributes(std::function<void(NodeId)> invalidate) {
-  const std::lock_guard lock{callbacks_mutex_};
-  invalidate_attributes_ = std::move(invalidate);
+  const std::lock_guard lock{context_.callbacks_mutex};
+  context_.on_invalidate_attributes = std::move(invalidate);
 }
 
 }  // namespace vgerfs::fs

@@ -127,6 +127,7 @@ class IngestView final : public IngestFs {
   /// times.
   void change_content(SourceChange& change, const InodePtr& inode, const Caller& caller,
                       const std::function<void(FileContent&)>& work);
+  bool is_change(NodeId node, const AttributeChange& change);
   /// Tree's mutex held. True if something was stripped.
   static bool strip_privileges(Inode& inode, const Caller& caller);
   void truncate(NodeId node, std::uint64_t bytes, const Caller& caller);
@@ -140,8 +141,6 @@ class IngestView final : public IngestFs {
   std::optional<Bytes> own_xattr(const Inode& inode, std::string_view name) const;
   bool set_own_xattr(const InodePtr& inode, std::string_view name, std::optional<ByteView> value);
   void set_access_acl(Inode& inode, const Acl& acl, const Caller& caller);
-  void invalidate_attributes(NodeId node) const;
-  void invalidate(NodeId parent, std::string_view name) const;
 
   IngestContext context_;
   const Timestamp opened_at_;
@@ -155,13 +154,7 @@ class IngestView final : public IngestFs {
   std::unordered_map<HandleId, std::vector<std::string>> root_lists_;
   HandleId next_handle_ = 1;
 
-  mutable std::mutex callbacks_mutex_;  // leaf; guards the next two
-  std::function<void(NodeId, std::string_view)> invalidate_;
-  std::function<void(NodeId)> invalidate_attributes_;
-
   CommitJobs jobs_;  // last: it waits for commits that run
 };
-
-inline constexpr NodeId kIngestRoot = node_in(View::ingest, 1);
 
 }  // namespace vgerfs::fs

@@ -72,13 +72,26 @@ bool IngestView::strip_privileges(Inode& inode, const Caller& caller) {
   return stripped;
 }
 
+/// A chmod -R that finds all as it should be is no reason for a snapshot. Times of access are not
+/// kept.
+bool IngestView::is_change(NodeId node, const AttributeChange& change) {
+  const TreeLock lock{context_.tree.mutex};
+  const InodePtr inode = context_.tree.find(node);
+  // chown(2) strips even if it changes nothing else.
+  const bool owned = change.uid || change.gid;
+  const bool strips = owned && ((inode->mode & (S_ISUID | S_ISGID)) != 0 ||
+                                (inode->xattrs && inode->xattrs->contains(kCapabilityName)));
+  return strips || change.mtime_now ||
+         (change.mode && (*change.mode & 07777U) != (inode->mode & 07777U)) ||
+         (change.uid && *change.uid != inode->uid) || (change.gid && *change.gid != inode->gid) ||
+         (change.mtime && *change.mtime != inode->mtime);
+}
+
 Attributes IngestView::set_attributes(NodeId node, std::optional<HandleId> /*handle*/,
                                       const AttributeChange& change, const Caller& caller) {
   if (node == kIngestRoot) throw FsError{EPERM};
   if (change.size) truncate(node, *change.size, caller);
-  // Times of access are not kept: that alone is no change.
-  const bool more = change.mode || change.uid || change.gid || change.mtime || change.mtime_now;
-  if (!more) return get_attributes(node);
+  if (!is_change(node, change)) return get_attributes(node);
   const SourceChange source_change = change_of(node);
   TreeLock lock{context_.tree.mutex};
   const InodePtr inode = context_.tree.find(node);

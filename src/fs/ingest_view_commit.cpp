@@ -35,9 +35,7 @@ CommitReport IngestView::commit(std::string_view name, std::string_view trigger)
   if (source == nullptr) {
     throw Error{ErrorCode::not_found, fmt::format("there is no source '{}' in ingest/", name)};
   }
-  return commit_source(*source, trigger, [this](NodeId parent, std::string_view changed) {
-    invalidate(parent, changed);
-  });
+  return commit_source(*source, trigger);
 }
 
 void IngestView::commit_all(std::string_view trigger) {
@@ -97,9 +95,10 @@ void IngestView::tick() {
       if (!source->has_session()) {
         // Not waiting: whoever is inside is about to start a session and looks for itself.
         const GateClosed closed{source->gate};
-        if (source->refresh()) invalidate(kIngestRoot, source->name);
+        source->refresh();
         continue;
       }
+      if (recover_if_over(*source)) continue;
       if (idle) {
         commit(source->name, "idle");
         continue;

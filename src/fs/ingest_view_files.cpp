@@ -63,7 +63,7 @@ void IngestView::change_content(SourceChange& change, const InodePtr& inode, con
     if (failure) std::rethrow_exception(failure);
     break;
   }
-  if (stripped) invalidate_attributes(inode->node);
+  if (stripped) context_.invalidate_attributes(inode->node);
   close_runs(context_.runs.note(inode, run_bytes));
 }
 
