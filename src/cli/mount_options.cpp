@@ -141,7 +141,8 @@ constexpr RefusedOption kRefused[] = {
     {"auto_unmount", "a mount whose daemon has died is detached by the next mount"},
 };
 
-/// Cuts "a,b=c\,d,e=\"f,g\"" at commas that are neither escaped nor quoted.
+/// Cuts "a,b=c\,d,e=\"f,g\"" at commas that are neither escaped nor quoted. As in mount(8), only a
+/// quote at the beginning of a value is one.
 std::vector<Option> split_options(std::string_view text) {
   std::vector<Option> options;
   Option option;
@@ -157,7 +158,7 @@ std::vector<Option> split_options(std::string_view text) {
     if (c == '\\' && i + 1 < text.size() &&
         (text[i + 1] == ',' || text[i + 1] == '\\' || text[i + 1] == '"')) {
       to.push_back(text[++i]);
-    } else if (c == '"') {
+    } else if (c == '"' && (quoted || (in_value && text[i - 1] == '=' && to.empty()))) {
       quoted = !quoted;
     } else if (c == ',' && !quoted) {
       finish();
