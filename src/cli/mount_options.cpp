@@ -57,6 +57,9 @@ constexpr KnownOption kOptions[] = {
     {"dev", [](MountCommand& to, const std::string*) { to.dev = true; }},
     {"nodev", [](MountCommand& to, const std::string*) { to.dev = false; }},
     {"suid", [](MountCommand& to, const std::string*) { to.suid = true; }},
+    // mount(8) keeps `dev` and `suid` to itself, since they are its own default: these reach us.
+    {"allow_dev", [](MountCommand& to, const std::string*) { to.dev = true; }},
+    {"allow_suid", [](MountCommand& to, const std::string*) { to.suid = true; }},
     {"nosuid", [](MountCommand& to, const std::string*) { to.suid = false; }},
     {"exec", [](MountCommand& to, const std::string*) { to.noexec = false; }},
     {"noexec", [](MountCommand& to, const std::string*) { to.noexec = true; }},
@@ -313,7 +316,8 @@ Options:
   checkpoint-interval=DURATION   (3m)
   cache-dir=DIR   state-dir=DIR   config=FILE
   accept-rollback        go on with a repository that shows less than was seen before
-  dev, suid, noexec, noatime     as in mount(8); nodev and nosuid are the default
+  dev, suid, noexec, noatime     as in mount(8); nodev and nosuid are the default.
+                         mount(8) does not pass on dev and suid: use allow_dev and allow_suid there
 
 Everything else: man vgerfs
 )";

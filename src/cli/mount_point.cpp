@@ -45,6 +45,8 @@ int run_fusermount(const std::string& path, bool lazy) {
 
 }  // namespace
 
+bool is_open_device(const std::string& path) { return path.starts_with("/dev/fd/"); }
+
 bool is_dead_mount(const std::string& path) {
   struct stat status {};
   return ::stat(path.c_str(), &status) != 0 && errno == ENOTCONN;
@@ -73,7 +75,7 @@ void detach(const std::string& path, int flags) {
 }
 
 std::string prepare_mount_point(const std::string& path) {
-  if (path.starts_with("/dev/fd/")) return path;
+  if (is_open_device(path)) return path;
   std::string absolute = absolute_path(path, working_directory());
   for (int i = 0; i < kMaxDeadMounts && is_dead_mount(absolute); ++i) detach(absolute, MNT_DETACH);
   char resolved[PATH_MAX];

@@ -10,6 +10,9 @@ namespace vgerfs::cli {
 /// Throws Error{usage, denied, io}.
 std::string prepare_mount_point(const std::string& path);
 
+/// Whether the mount point stands for a device that the caller has opened and mounted: /dev/fd/N.
+bool is_open_device(const std::string& path);
+
 /// Whether the directory answers ENOTCONN: a mount whose daemon is gone.
 bool is_dead_mount(const std::string& path);
 

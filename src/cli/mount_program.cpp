@@ -21,6 +21,7 @@
 #include "cli/mount_options.h"
 #include "cli/mount_point.h"
 #include "cli/mount_status_json.h"
+#include "cli/mount_table.h"
 #include "cli/output.h"
 #include "cli/repository_access.h"
 #include "cli/signals.h"
@@ -87,6 +88,9 @@ int serve(const MountCommand& command, const Io& io, const std::function<void()>
   fs::Mount mount{*repository, nullptr,
                   mount_options(command, context.repository_choice().location)};
   mount.start([&over] { over.release(); });
+  if (!is_open_device(command.mount_point)) {
+    enter_into_mount_table(repository->backend().location(), command.mount_point);
+  }
   ready();
   const std::stop_callback on_signal{io.stop, [&over] { over.release(); }};
   over.acquire();

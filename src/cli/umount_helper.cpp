@@ -20,6 +20,7 @@
 #include "cli/location.h"
 #include "cli/mount_point.h"
 #include "cli/mount_status_json.h"
+#include "cli/mount_table.h"
 #include "cli/output.h"
 
 namespace vgerfs::cli {
@@ -135,6 +136,7 @@ int run_umount(std::span<const char* const> arguments, const Io& io) {
     }
   }
   detach(command.mount_point, (command.lazy ? MNT_DETACH : 0) | (command.force ? MNT_FORCE : 0));
+  remove_from_mount_table(command.mount_point);
   // A detached mount that is in use goes on for as long as that; nobody waits for it.
   if (!command.lazy && !command.force) wait_for_end(pid);
   return static_cast<int>(MountExitCode::ok);

@@ -63,6 +63,8 @@ TEST(MountOptions, UnderstandsEveryOptionOfItsOwn) {
   EXPECT_EQ(command.spool_bytes, std::uint64_t{2} << 30U);
   EXPECT_EQ(command.autocommit, std::chrono::seconds{90});
   EXPECT_EQ(command.checkpoint_interval, std::chrono::minutes{5});
+  EXPECT_TRUE(with_options("allow_dev,allow_suid").dev &&
+              with_options("allow_dev,allow_suid").suid);
   EXPECT_EQ(with_options("key-file=/k").global.secret.key_file, "/k");
   EXPECT_TRUE(with_options("ingest-only").ingest_only);
   EXPECT_EQ(with_options("autocommit=0").autocommit, std::chrono::seconds{0});

@@ -36,6 +36,7 @@ LIBRARIES = {
     r"<yaml-cpp/": r"src/cli/",
     r"<nlohmann/": r"src/cli/|src/server/",
     r"<CLI/": r"src/cli/|src/server/",
+    r"<libmount/": r"src/cli/mount_table\.",
     r"<(boost|toml\+\+)/": r"src/server/",
 }
 
