@@ -6,8 +6,6 @@ namespace vgerfs::repo {
 namespace {
 
 constexpr auto kUpdateInterval = std::chrono::milliseconds{100};
-/// Looking at the clock for each file would be felt.
-constexpr unsigned kShowsPerLook = 16;
 
 }  // namespace
 
@@ -42,7 +40,6 @@ void BackupTally::fail(std::string path, FailureKind kind, std::string reason) {
 }
 
 void BackupTally::show(std::string_view path) {
-  if (++shows_ % kShowsPerLook != 0) return;
   if (std::chrono::steady_clock::now() >= next_update_) show_now(path);
 }
 

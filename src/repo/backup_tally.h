@@ -46,7 +46,6 @@ class BackupTally {
   const OperationCounts expected_;
   std::uint64_t bytes_unchanged_ = 0;
   NumberSet link_groups_;
-  unsigned shows_ = 0;
   std::chrono::steady_clock::time_point next_update_;
 };
 

@@ -73,7 +73,7 @@ class Walk {
     bool given_only = false;               // `names` are those of `given`, not all that is there
     std::unique_ptr<DirectoryReader> old;  // the same directory in the base
     const Entry* old_entry = nullptr;      // where that stands
-    unsigned old_failures = 0;
+    std::string old_failure;
     dev_t device = 0;
     std::size_t path_bytes = 0;
     std::uint64_t path_hash = 0;
@@ -111,7 +111,8 @@ class Walk {
   BackupTally tally_;
   OwnerNames names_;
   std::vector<Frame> frames_;
-  std::string path_;  // of what is visited, relative to the root
+  std::string path_;     // of what is visited, relative to the root
+  std::string current_;  // visited last
   std::optional<DirectoryPath> directories_;
   TreeAssembler assembler_;
   std::optional<BackupReads> reads_;  // last: its threads use what is above
@@ -142,7 +143,7 @@ WalkResult Walk::run() {
     step();
   }
   while (reads_->outstanding() > 0) collect(kPatience);
-  tally_.show_now(path_);
+  tally_.show_now(current_);
   return {.root = assembler_.take_root(),
           .statistics = tally_.statistics,
           .failures = std::move(tally_.failures),
@@ -153,7 +154,7 @@ WalkResult Walk::run() {
 void Walk::collect(std::chrono::milliseconds timeout) {
   if (options_.stop.stop_requested()) throw Error{ErrorCode::interrupted, "the backup was stopped"};
   reads_->collect(timeout);
-  tally_.show(path_);
+  tally_.show(current_);
 }
 
 void Walk::open_root() {
@@ -198,6 +199,7 @@ void Walk::visit(const char* name) {
   }
   if (!path_.empty()) path_ += '/';
   path_ += name;
+  current_ = path_;
   const RootNode* given = frame.given == nullptr ? nullptr : frame.given->child(name);
   struct ::stat seen {};
   int failed = ::fstatat(directory->get(), name, &seen, AT_SYMLINK_NOFOLLOW);
@@ -224,7 +226,6 @@ void Walk::visit(const char* name) {
 }
 
 const Entry* Walk::find_old(Frame& frame, std::string_view name) {
-  constexpr unsigned kMaxFailures = 16;
   while (frame.old && (frame.old_entry == nullptr || frame.old_entry->name() < name)) {
     try {
       frame.old_entry = frame.old->next();
@@ -233,9 +234,13 @@ const Entry* Walk::find_old(Frame& frame, std::string_view name) {
       // Without the old entries files count as new: more work, nothing lost. A store that is away
       // fails soon enough.
       frame.old_entry = nullptr;
+      if (error.message() == frame.old_failure) {
+        frame.old.reset();  // it does not get beyond that
+        break;
+      }
+      frame.old_failure = error.message();
       log::warning("the last snapshot's directory '{}' cannot be read: {}",
-                   TreeAssembler::path_of(*frame.directory), error.what());
-      if (++frame.old_failures == kMaxFailures) frame.old.reset();
+                   TreeAssembler::path_of(*frame.directory), error.message());
     }
   }
   return frame.old_entry != nullptr && frame.old_entry->name() == name ? frame.old_entry : nullptr;

@@ -18,13 +18,14 @@ struct TreeWalk::Frame {
   std::size_t path_bytes = 0;  // of the directory's own path
   std::string last_name;       // read last, if the reader was given up
   std::unique_ptr<DirectoryReader> reader;
+  std::string failure;  // thrown last
 };
 
 TreeWalk::TreeWalk(ChunkSource& source, const Entry& root, std::string path,
                    const WalkLimits& limits)
     : source_(source), limits_(limits), path_(std::move(path)) {
   if (root.type() == EntryType::ENTRY_DIRECTORY)
-    frames_.push_back({subtree_of(root), path_.size(), {}, nullptr});
+    frames_.push_back({subtree_of(root), path_.size(), {}, nullptr, {}});
 }
 
 TreeWalk::~TreeWalk() = default;
@@ -41,8 +42,12 @@ TreeWalk::Event TreeWalk::next() {
     }
     entry_ = frame.reader->next();
   } catch (Error& error) {
-    error.add_context(fmt::format("reading directory '{}'", path_));
-    throw;
+    if (error.message() != frame.failure) {
+      frame.failure = error.message();
+      error.add_context(fmt::format("reading directory '{}'", path_));
+      throw;
+    }
+    // It does not get beyond what it was thrown for before: that was all of the directory.
   }
   if (entry_ == nullptr) {
     frames_.pop_back();
@@ -65,7 +70,7 @@ void TreeWalk::enter() {
                 fmt::format("directories are nested deeper than {}: '{}'", limits_.depth, path_)};
   }
   frames_.back().last_name = entry_->name();
-  frames_.push_back({subtree_of(*entry_), path_.size(), {}, nullptr});
+  frames_.push_back({subtree_of(*entry_), path_.size(), {}, nullptr, {}});
   if (frames_.size() > kOpenReaders) frames_[frames_.size() - 1 - kOpenReaders].reader.reset();
   entry_ = nullptr;
 }

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "base/byte_queue.h"
+#include "base/error.h"
 #include "base/thread.h"
 
 namespace vgerfs::repo {
@@ -128,7 +129,8 @@ class WorkerPool {
       ++idle_;
     }
     std::optional<Batch> batch = queue_.pop();
-    if (stop_.stop_requested()) return std::nullopt;
+    // Its task is dropped: whoever still waits for results must learn that none will come.
+    if (batch && stop_.stop_requested()) throw Error{ErrorCode::interrupted, "stopped"};
     const std::lock_guard lock{mutex_};
     --idle_;
     return batch;

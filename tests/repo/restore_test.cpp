@@ -1,0 +1,426 @@
+#include "repo/restore.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <set>
+#include <string>
+#include <thread>
+
+#include <gtest/gtest.h>
+
+#include "backup_run.h"
+#include "file_tree.h"
+#include "repo/content_reader.h"
+#include "repo/tree_walk.h"
+#include "support/fixed_random.h"
+
+namespace vgerfs::repo {
+namespace {
+
+using format::ObjectType;
+using testing::backup;
+using testing::backup_options;
+using testing::latest;
+using testing::read_file;
+using testing::restore;
+using testing::TestRepository;
+using testing::write_file;
+
+struct stat stat_of_path(const std::string& path) {
+  struct stat there {};
+  EXPECT_EQ(::lstat(path.c_str(), &there), 0) << path;
+  return there;
+}
+
+class Restores : public ::testing::Test {
+ protected:
+  void SetUp() override { std::filesystem::create_directory(root()); }
+  std::string root() const { return files_ / "root"; }
+  std::string at(const std::string& name) const { return root() + "/" + name; }
+  std::string target() const { return files_ / "target"; }
+  std::string in_target(const std::string& name) const { return target() + "/" + name; }
+
+  void back_up() {
+    repository_ = test_.open(TestRepository::full_key(), "client");
+    const auto result = backup(*repository_, backup_options({root()}));
+    ASSERT_EQ(result.failures.count, 0U);
+  }
+  RestoreResult run(RestoreOptions options = {}, const std::string& path = {}) {
+    options.target = target();
+    const auto entry = find_path(repository_->reader(), latest(*repository_).root, path);
+    return restore(*repository_, entry.value(), std::move(options));
+  }
+  std::string target_differences() {
+    return testing::differences(testing::describe_tree(root()), testing::describe_tree(target()));
+  }
+
+  TestRepository test_;
+  const testing::TemporaryDirectory files_;
+  std::unique_ptr<Repository> repository_;
+};
+
+TEST_F(Restores, VerifiesWhatItWrote) {
+  testing::make_nasty_tree(root(), 10, 50, 64 << 20);
+  back_up();
+  EXPECT_EQ(run({.verify = true}).failures.count, 0U);
+  EXPECT_EQ(target_differences(), "");
+}
+
+TEST_F(Restores, KeepHolesAsHoles) {
+  write_file(at("sparse"), "begin");
+  ASSERT_EQ(::truncate(at("sparse").c_str(), 500 << 20), 0);
+  back_up();
+  run();
+  EXPECT_EQ(read_file(in_target("sparse")).size(), 500U << 20);
+  EXPECT_LT(stat_of_path(in_target("sparse")).st_blocks, 2048);
+}
+
+TEST_F(Restores, IntoADirectoryWithFilesAreRefused) {
+  write_file(at("a"), "a");
+  back_up();
+  std::filesystem::create_directory(target());
+  write_file(in_target("mine"), "mine");
+  try {
+    run();
+    FAIL() << "it was not refused";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::exists);
+  }
+  EXPECT_FALSE(std::filesystem::exists(in_target("a")));
+}
+
+TEST_F(Restores, InPlaceReplaceWhatDiffersAndLeaveTheRest) {
+  testing::make_nasty_tree(root(), 10, 50, 1 << 20);
+  back_up();
+  run();
+  write_file(in_target("extra"), "not in the snapshot");
+  write_file(in_target("old"), "other content");
+  write_file(in_target("nanoseconds"), "m");  // same size, other time
+  std::filesystem::remove(in_target("h2/b"));
+  write_file(in_target("h2/b"), "no longer a link");
+  std::filesystem::remove(in_target("fifo"));
+  write_file(in_target("fifo"), "no longer a fifo");
+  std::filesystem::remove(in_target("absolute"));
+  std::filesystem::create_symlink("elsewhere", in_target("absolute"));
+  ASSERT_EQ(::chmod(in_target("empty").c_str(), 0777), 0);
+  testing::set_xattr(in_target("empty"), "user.foreign", "x");
+  const ino_t untouched = stat_of_path(in_target("zeros")).st_ino;
+  const auto result = run({.in_place = true});
+  EXPECT_EQ(result.failures.count, 0U);
+  EXPECT_EQ(stat_of_path(in_target("zeros")).st_ino, untouched);
+  EXPECT_TRUE(std::filesystem::exists(in_target("extra")));
+  std::filesystem::remove(in_target("extra"));
+  testing::set_mtime(target(), 1'111'111'111, 222'222'222);
+  EXPECT_EQ(target_differences(), "");
+  const auto again = run({.in_place = true});
+  EXPECT_EQ(again.files + again.directories + again.others, 0U);
+}
+
+TEST_F(Restores, InPlaceTakeLinksApartThatShouldNotBe) {
+  for (const char* name : {"a", "b", "c", "d"}) {
+    write_file(at(name), "same content");
+    testing::set_mtime(at(name), 1'500'000'000);
+  }
+  std::filesystem::remove(at("d"));
+  ASSERT_EQ(::link(at("c").c_str(), at("d").c_str()), 0);
+  back_up();
+  std::filesystem::create_directory(target());
+  // Everything is one inode there.
+  write_file(in_target("a"), "same content");
+  testing::set_mtime(in_target("a"), 1'500'000'000);
+  for (const char* name : {"b", "c", "d"})
+    ASSERT_EQ(::link(in_target("a").c_str(), in_target(name).c_str()), 0);
+  EXPECT_EQ(run({.in_place = true}).failures.count, 0U);
+  EXPECT_EQ(target_differences(), "");
+}
+
+TEST_F(Restores, VerifyInPlaceFindsContentThatSizeAndTimeDoNotTell) {
+  write_file(at("a"), "the right content");
+  testing::set_mtime(at("a"), 1'500'000'000);
+  back_up();
+  run();
+  write_file(in_target("a"), "the WRONG content");
+  testing::set_mtime(in_target("a"), 1'500'000'000);
+  EXPECT_EQ(run({.in_place = true}).files, 0U);
+  EXPECT_EQ(run({.in_place = true, .verify = true}).files, 1U);
+  EXPECT_EQ(read_file(in_target("a")), "the right content");
+}
+
+TEST_F(Restores, ADryRunChangesNothingAndSaysWhatWouldBe) {
+  std::filesystem::create_directories(at("d/e"));
+  for (const char* name : {"same", "other", "d/e/new"}) {
+    write_file(at(name), name);
+    testing::set_mtime(at(name), 1'500'000'000);
+  }
+  back_up();
+  const auto actions = [&](bool in_place) {
+    std::map<std::string, RestoreAction> met;
+    NoProgress progress;
+    run_restore(
+        repository_->reader(), latest(*repository_).root,
+        {.target = target(), .in_place = in_place, .dry_run = true}, progress,
+        [&](RestoreAction action, const std::string& path, const Entry&) { met[path] = action; });
+    return met;
+  };
+  EXPECT_EQ(actions(false),
+            (std::map<std::string, RestoreAction>{{"d", RestoreAction::create},
+                                                  {"d/e", RestoreAction::create},
+                                                  {"d/e/new", RestoreAction::create},
+                                                  {"other", RestoreAction::create},
+                                                  {"same", RestoreAction::create}}));
+  EXPECT_FALSE(std::filesystem::exists(target()));
+  std::filesystem::create_directories(in_target("d"));
+  write_file(in_target("same"), "same");
+  testing::set_mtime(in_target("same"), 1'500'000'000);
+  write_file(in_target("other"), "another size");
+  const auto before = testing::describe_tree(target());
+  EXPECT_EQ(actions(true), (std::map<std::string, RestoreAction>{{"d", RestoreAction::keep},
+                                                                 {"d/e", RestoreAction::create},
+                                                                 {"d/e/new", RestoreAction::create},
+                                                                 {"other", RestoreAction::replace},
+                                                                 {"same", RestoreAction::keep}}));
+  EXPECT_EQ(testing::describe_tree(target()), before);
+}
+
+TEST_F(Restores, OfPatternsMakeWhatMatchesAndTheWayToIt) {
+  std::filesystem::create_directories(at("a/b/empty"));
+  std::filesystem::create_directories(at("c"));
+  std::filesystem::create_directories(at("docs/deep"));
+  for (const char* name :
+       {"a/b/x.txt", "a/b/y.bin", "c/z.bin", "docs/1", "docs/deep/2", "docs/deep/no.bak"})
+    write_file(at(name), name);
+  back_up();
+  RestoreOptions options;
+  options.include.add_lines("*.txt\n/docs/\n");
+  options.exclude.add("*.bak");
+  run(std::move(options));
+  std::set<std::string> paths;
+  for (const auto& [path, description] : testing::describe_tree(target())) paths.insert(path);
+  EXPECT_EQ(paths, (std::set<std::string>{"", "a", "a/b", "a/b/x.txt", "docs", "docs/1",
+                                          "docs/deep", "docs/deep/2"}));
+}
+
+TEST_F(Restores, OfAPathMakeItsContentsOrTheFile) {
+  std::filesystem::create_directories(at("a/b"));
+  write_file(at("a/b/c"), "c");
+  back_up();
+  run({}, "a");
+  EXPECT_EQ(read_file(in_target("b/c")), "c");
+  std::filesystem::remove_all(target());
+  run({}, "a/b/c");
+  EXPECT_EQ(read_file(in_target("c")), "c");
+}
+
+TEST_F(Restores, PlantedLinksLeadNowhere) {
+  std::filesystem::create_directories(at("d/e"));
+  write_file(at("d/e/f"), "from the snapshot");
+  write_file(at("g"), "from the snapshot");
+  back_up();
+  const std::string outside = files_ / "outside";
+  std::filesystem::create_directories(outside + "/e");
+  write_file(outside + "/e/f", "precious");
+  write_file(outside + "/g", "precious");
+  std::filesystem::create_directory(target());
+  std::filesystem::create_directory_symlink(outside, in_target("d"));
+  std::filesystem::create_symlink(outside + "/g", in_target("g"));
+  EXPECT_EQ(run({.in_place = true}).failures.count, 0U);
+  EXPECT_EQ(read_file(outside + "/e/f"), "precious");
+  EXPECT_EQ(read_file(outside + "/g"), "precious");
+  EXPECT_EQ(target_differences(), "");
+}
+
+TEST_F(Restores, LinksThatAppearMeanwhileLeadNowhere) {
+  for (int i = 0; i < 30; ++i) {
+    std::filesystem::create_directory(at("d" + std::to_string(i)));
+    for (int j = 0; j < 20; ++j)
+      write_file(at("d" + std::to_string(i) + "/f" + std::to_string(j)), "from the snapshot");
+  }
+  back_up();
+  const std::string outside = files_ / "outside";
+  std::filesystem::create_directory(outside);
+  std::filesystem::create_directory(target());
+  std::atomic<bool> done = false;
+  std::jthread vandal{[&] {
+    for (int round = 0; !done; ++round) {
+      const std::string name = in_target("d" + std::to_string(round % 30));
+      if (::rename(name.c_str(), (name + ".away" + std::to_string(round)).c_str()) == 0 ||
+          errno == ENOENT) {
+        if (::symlink(outside.c_str(), name.c_str()) == 0) ::unlink(name.c_str());
+      }
+    }
+  }};
+  for (int round = 0; round < 5; ++round) run({.in_place = true});
+  done = true;
+  vandal.join();
+  EXPECT_TRUE(std::filesystem::is_empty(outside));
+}
+
+TEST_F(Restores, ADirectoryInTheWayOfAFileIsNotEmptied) {
+  write_file(at("a"), "a");
+  write_file(at("b"), "b");
+  back_up();
+  std::filesystem::create_directories(in_target("a"));
+  write_file(in_target("a/precious"), "p");
+  std::filesystem::create_directories(in_target("b"));
+  const auto result = run({.in_place = true});
+  EXPECT_EQ(result.failures.count, 1U);
+  EXPECT_EQ(read_file(in_target("a/precious")), "p");
+  EXPECT_EQ(read_file(in_target("b")), "b") << "an empty one makes way";
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator{target()}, {}), 2)
+      << "no temporary file is left";
+}
+
+TEST_F(Restores, ADamagedFileIsNamedAndTheRestIsRestored) {
+  // Files of 300 000 random bytes: their chunks are blocks by themselves.
+  for (int i = 0; i < 20; ++i) {
+    const Bytes bytes = testing::random_bytes(static_cast<std::uint64_t>(i), 300'000);
+    write_file(at("f" + std::to_string(i)), text_of(bytes));
+  }
+  back_up();
+  const auto victim = find_path(repository_->reader(), latest(*repository_).root, "f7");
+  const auto chunk = ChunkId::from_bytes(victim->extents(0).chunk());
+  const auto place = repository_->index().find(chunk).front();
+  const auto name = format::pack_name(place.pack);
+  Bytes pack = *test_.store().find(name)->bytes;
+  pack[place.block.offset + place.block.stored_bytes / 2] ^= std::byte{1};
+  test_.store().overwrite(name, std::move(pack));
+  repository_ = test_.open(TestRepository::full_key(), "another");
+  testing::RecordedProgress progress;
+  const auto result =
+      run_restore(repository_->reader(), latest(*repository_).root, {.target = target()}, progress);
+  EXPECT_EQ(progress.failures, (std::map<std::string, FailureKind>{{"f7", FailureKind::corrupt}}));
+  EXPECT_EQ(result.failures.corrupt, 1U);
+  EXPECT_NE(result.failures.first[0].reason.find(place.pack.hex()), std::string::npos)
+      << result.failures.first[0].reason;
+  EXPECT_FALSE(std::filesystem::exists(in_target("f7")));
+  EXPECT_EQ(result.files, 19U);
+}
+
+TEST_F(Restores, ADirectoryThatCannotBeReadIsNamedAndTheRestIsRestored) {
+  std::filesystem::create_directory(at("d"));
+  write_file(at("d/x"), "x");
+  write_file(at("e"), "e");
+  back_up();
+  Entry root = latest(*repository_).root;
+  // A tree that names a chunk that is not there.
+  Entry broken = find_path(repository_->reader(), root, "d").value();
+  broken.set_subtree(ChunkId{}.raw());
+  Session session{*repository_, {.host = "host", .source = "broken", .checkpoint_interval_s = 0}};
+  DirectoryBuilder builder{session, repository_->keyring().split_key()};
+  builder.add(broken);
+  builder.add(find_path(repository_->reader(), root, "e").value());
+  root.set_subtree(builder.finish()->raw());
+  session.checkpoint();
+  testing::RecordedProgress progress;
+  run_restore(repository_->reader(), root, {.target = target()}, progress);
+  EXPECT_EQ(progress.failures, (std::map<std::string, FailureKind>{{"d", FailureKind::corrupt}}));
+  EXPECT_EQ(read_file(in_target("e")), "e");
+}
+
+TEST_F(Restores, LinksThatAreNotTheSameFileAreNotMadeOne) {
+  write_file(at("a"), "content of a");
+  write_file(at("b"), "another content");
+  back_up();
+  // Numbers of link groups are hashes: here two collide.
+  const Entry old = latest(*repository_).root;
+  Session session{*repository_,
+                  {.host = "host", .source = "colliding", .checkpoint_interval_s = 0}};
+  DirectoryBuilder builder{session, repository_->keyring().split_key()};
+  for (const char* name : {"a", "b"}) {
+    Entry entry = find_path(repository_->reader(), old, name).value();
+    entry.set_link_group(7);
+    entry.set_link_count(2);
+    builder.add(entry);
+  }
+  Entry root = old;
+  root.set_subtree(builder.finish()->raw());
+  session.checkpoint();
+  restore(*repository_, root, {.target = target()});
+  EXPECT_EQ(read_file(in_target("a")), "content of a");
+  EXPECT_EQ(read_file(in_target("b")), "another content");
+}
+
+TEST_F(Restores, AnOrdinaryUserRestoresWhatHeMay) {
+  if (!testing::is_root()) GTEST_SKIP() << "needs files of others";
+  testing::make_nasty_tree(root(), 5, 20, 1 << 20);
+  back_up();
+  std::filesystem::create_directory(target());
+  ASSERT_EQ(::chmod(files_.path().c_str(), 0755), 0);
+  RestoreResult result;
+  {
+    const testing::AsOrdinaryUser user{{target()}};
+    result = run();
+  }
+  EXPECT_EQ(result.failures.count, 0U)
+      << (result.failures.count > 0
+              ? result.failures.first[0].path + result.failures.first[0].reason
+              : "");
+  std::set<std::string> limits;
+  for (const RestoreLimit& limit : result.limits) limits.insert(limit.what);
+  EXPECT_TRUE(limits.contains("owners"));
+  EXPECT_TRUE(limits.contains("devices"));
+  EXPECT_TRUE(limits.contains("file capabilities"));
+  EXPECT_EQ(stat_of_path(in_target("set-id")).st_mode & 07777U, 0755U)
+      << "no rights of another owner";
+  EXPECT_EQ(stat_of_path(in_target("closed")).st_mode & 07777U, 0555U);
+  EXPECT_EQ(read_file(in_target("closed/in")), "x");
+}
+
+TEST_F(Restores, InheritedAclsOfTheTargetDoNotStick) {
+  write_file(at("a"), "a");
+  std::filesystem::create_directory(at("d"));
+  back_up();
+  std::filesystem::create_directory(target());
+  testing::set_xattr(
+      target(), "system.posix_acl_default",
+      std::string_view{"\2\0\0\0\1\0\7\0\xff\xff\xff\xff\2\0\7\0\xe8\3\0\0\4\0\5\0\xff\xff\xff\xff"
+                       "\x10\0\7\0\xff\xff\xff\xff\x20\0\5\0\xff\xff\xff\xff",
+                       44});
+  run();
+  EXPECT_EQ(target_differences(), "");
+}
+
+TEST_F(Restores, AreStoppedCleanly) {
+  testing::make_plain_tree(root(), 9, 200);
+  back_up();
+  std::stop_source source;
+  source.request_stop();
+  try {
+    run({.stop = source.get_token()});
+    FAIL() << "it was not stopped";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::interrupted);
+  }
+}
+
+TEST_F(Restores, AStoreThatIsAwayIsNotTheFilesFault) {
+  testing::make_plain_tree(root(), 10, 50);
+  back_up();
+  repository_ = test_.open(TestRepository::full_key(), "another");
+  const Entry entry = latest(*repository_).root;
+  test_.faulty().order(
+      {.call = testing::Call::read, .times = 1'000'000, .code = ErrorCode::unavailable});
+  try {
+    restore(*repository_, entry, {.target = target()});
+    FAIL() << "it did not fail";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::unavailable) << error.what();
+  }
+}
+
+TEST_F(Restores, ExtractGivesHolesAsZeros) {
+  write_file(at("a"), "begin");
+  ASSERT_EQ(::truncate(at("a").c_str(), 3'000'000), 0);
+  back_up();
+  std::string content;
+  extract_file(repository_->reader(),
+               find_path(repository_->reader(), latest(*repository_).root, "a").value(),
+               [&](ByteView bytes) { content += text_of(bytes); });
+  EXPECT_EQ(content, read_file(at("a")));
+}
+
+}  // namespace
+}  // namespace vgerfs::repo
