@@ -1,6 +1,7 @@
 #include "cli/mount_program.h"
 
 #include <signal.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <memory>
@@ -72,6 +73,25 @@ fs::MountOptions mount_options(const MountCommand& command, const std::string& l
   return options;
 }
 
+/// The ingest view of a mount that has one.
+std::unique_ptr<fs::IngestFs> open_ingest(Context& context, const MountCommand& command,
+                                          repo::Repository& repository) {
+  if (command.read_only) return nullptr;
+  const Configuration& configuration = context.configuration();
+  fs::IngestOptions options;
+  options.host = repository.options().host;
+  options.owner_uid = ::geteuid();
+  options.owner_gid = ::getegid();
+  options.privileged = options.owner_uid == 0;
+  if (command.spool_bytes) options.spool_bytes = *command.spool_bytes;
+  if (command.autocommit) options.autocommit_s = command.autocommit->count();
+  const auto checkpoint =
+      command.checkpoint_interval ? command.checkpoint_interval : configuration.checkpoint_interval;
+  if (checkpoint) options.checkpoint_interval_s = checkpoint->count();
+  if (configuration.compression_level) options.compression_level = *configuration.compression_level;
+  return fs::IngestFs::open(repository, std::move(options));
+}
+
 /// Mounts, tells the caller, and serves until a signal or an unmount.
 int serve(const MountCommand& command, const Io& io, const std::function<void()>& ready) {
   GlobalOptions global = command.global;
@@ -85,7 +105,7 @@ int serve(const MountCommand& command, const Io& io, const std::function<void()>
                 "mount without ro, or with a full key"};
   }
   std::binary_semaphore over{0};
-  fs::Mount mount{*repository, nullptr,
+  fs::Mount mount{*repository, open_ingest(context, command, *repository),
                   mount_options(command, context.repository_choice().location)};
   mount.start([&over] { over.release(); });
   if (!is_open_device(command.mount_point)) {

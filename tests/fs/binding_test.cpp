@@ -227,6 +227,13 @@ TEST_F(BindingTest, FilesOfTheIngestViewAreNotCached) {
   EXPECT_THAT(ingest_.open_handles(), SizeIs(1));
 }
 
+TEST_F(BindingTest, AttributesThatAWriteChangedAreOldBeforeItIsAnswered) {
+  start(Kind::writable);
+  const File file = created(source());
+  kernel_.write(file.node, file.handle, 0, "strip");
+  EXPECT_THAT(kernel_.outdated(), ElementsAre(file.node));
+}
+
 TEST_F(BindingTest, OpeningWithTruncationReachesTheView) {
   start(Kind::writable);
   const File file = created(source());

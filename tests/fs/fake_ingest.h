@@ -129,6 +129,7 @@ class FakeIngest final : public fs::IngestFs {
     std::string& content = contents_[node];
     if (content.size() < offset + bytes.size()) content.resize(offset + bytes.size());
     content.replace(offset, bytes.size(), text_of(bytes));
+    if (content == "strip") invalidate_attributes_(node);
   }
   void preallocate(NodeId, HandleId, fs::PreallocateMode mode, std::uint64_t offset,
                    std::uint64_t length, const fs::Caller&) override {
@@ -204,7 +205,9 @@ class FakeIngest final : public fs::IngestFs {
   void tick() override {}
   void suspend() noexcept override {}
   void set_invalidate(std::function<void(NodeId, std::string_view)>) override {}
-  void set_invalidate_attributes(std::function<void(NodeId)>) override {}
+  void set_invalidate_attributes(std::function<void(NodeId)> invalidate) override {
+    invalidate_attributes_ = std::move(invalidate);
+  }
 
  private:
   static NodeId id(std::uint64_t number) { return fs::node_in(fs::View::ingest, number); }
@@ -240,6 +243,8 @@ class FakeIngest final : public fs::IngestFs {
     handles_.insert(++last_handle_);
     return last_handle_;
   }
+
+  std::function<void(NodeId)> invalidate_attributes_;
 
   std::mutex mutex_;  // guards all below
   std::vector<std::string> log_;

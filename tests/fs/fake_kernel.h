@@ -194,6 +194,8 @@ class FakeKernel {
     }
   }
 
+  /// Nodes whose attributes the file system declared old.
+  const std::vector<std::uint64_t>& outdated() const { return outdated_; }
   /// Names that the file system asked to forget, oldest first.
   const std::vector<std::string>& invalidated() const { return invalidated_; }
 
@@ -208,6 +210,9 @@ class FakeKernel {
     std::memcpy(&header, message.data(), sizeof header);
     std::string body = message.substr(sizeof header, static_cast<std::size_t>(got) - sizeof header);
     if (header.unique == 0) {
+      if (header.error == FUSE_NOTIFY_INVAL_INODE) {
+        outdated_.push_back(Answer{0, body}.as<fuse_notify_inval_inode_out>().ino);
+      }
       if (header.error == FUSE_NOTIFY_INVAL_ENTRY) {
         invalidated_.push_back(body.substr(sizeof(fuse_notify_inval_entry_out),
                                            body.size() - 1 - sizeof(fuse_notify_inval_entry_out)));
@@ -226,6 +231,7 @@ class FakeKernel {
   std::uint64_t init_unique_ = 0;
   std::map<std::uint64_t, Answer> answers_;
   std::vector<std::string> invalidated_;
+  std::vector<std::uint64_t> outdated_;
 };
 
 }  // namespace vgerfs::testing

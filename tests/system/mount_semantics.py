@@ -5,6 +5,7 @@ import os
 import signal
 import stat
 import subprocess
+import sys
 import time
 
 from world import World, check, main, run
@@ -36,7 +37,8 @@ def a_shorter_rewrite_leaves_no_tail(world: World):
 
 
 def a_write_by_another_user_clears_set_id(world: World):
-    mount = world.mount("allow_other,suid")
+    mount = world.mount("allow_other,allow_suid")
+    os.chmod(world.work, 0o755)
     os.mkdir(mount.ingest + "/s", 0o777)
     os.chmod(mount.ingest + "/s", 0o777)
     path = mount.ingest + "/s/tool"
@@ -137,14 +139,27 @@ def ordinary_operations(world: World):
     mount.unmount()
 
 
+class Writer:
+    """A process that writes half a file and keeps it open. (A handle of ours would be flushed by every child's exec.)"""
+
+    def __init__(self, path):
+        self.process = subprocess.Popen([sys.executable, "-c", "import os, sys\n"
+                                         "handle = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT, 0o644)\n"
+                                         "os.write(handle, b'half')\nprint('written', flush=True)\nsys.stdin.read()", path],
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.process.stdout.readline()
+
+    def close(self):
+        self.process.communicate()
+
+
 def unfinished_writers_make_the_commit_wait(world: World):
     mount = world.mount()
     os.mkdir(mount.ingest + "/s")
-    handle = os.open(mount.ingest + "/s/file", os.O_WRONLY | os.O_CREAT, 0o644)
-    os.write(handle, b"half")
+    writer = Writer(mount.ingest + "/s/file")
     failed = mount.commit("s", ok=(1,))
     check("busy" in failed.errors.lower(), "no EBUSY: " + failed.errors)
-    os.close(handle)
+    writer.close()
     mount.commit("s")
     mount.unmount()
 
@@ -202,15 +217,15 @@ def the_control_file_commits(world: World):
 def a_waiting_sync_can_be_terminated(world: World):
     mount = world.mount()
     os.mkdir(mount.ingest + "/s")
-    handle = os.open(mount.ingest + "/s/file", os.O_WRONLY | os.O_CREAT, 0o644)
-    os.write(handle, b"half")
+    writer = Writer(mount.ingest + "/s/file")
     waiting = subprocess.Popen(["sync", mount.ingest + "/s"], stderr=subprocess.DEVNULL)
     time.sleep(0.5)
     started = time.monotonic()
     waiting.send_signal(signal.SIGTERM)
     waiting.wait(timeout=10)
     check(time.monotonic() - started < 1, "sync ended only after %.1f s" % (time.monotonic() - started))
-    os.close(handle)
+    check(waiting.returncode == -signal.SIGTERM, "sync did not wait: it ended with %d" % waiting.returncode)
+    writer.close()
     mount.unmount()
 
 
