@@ -278,7 +278,7 @@ def slice_of_usr(target, files=3000):
     listed = run("sh", "-c", "cd / && find usr/bin usr/lib/x86_64-linux-gnu usr/share/perl usr/share/doc -xdev "
                  "\\( -type f -size -8M -o -type l \\) -print0 | LC_ALL=C sort -z | "
                  "awk 'BEGIN{RS=ORS=\"\\0\"} NR%%4==1' | head -z -n %d" % files).stdout
-    run("tar", "-cf", target + ".tar", "--null", "-T", "-", "-C", "/", stdin=listed)
+    run("tar", "-C", "/", "-cf", target + ".tar", "--null", "-T", "-", stdin=listed)
     run("tar", "-xpf", target + ".tar", "-C", target)
     os.unlink(target + ".tar")
 
