@@ -46,6 +46,9 @@ if(units)
   install(FILES ${units} DESTINATION ${VGERFS_SYSTEMD_UNIT_DIR})
 endif()
 
+install(DIRECTORY ${PROJECT_SOURCE_DIR}/contrib/systemd/examples/ DESTINATION ${CMAKE_INSTALL_DOCDIR}/systemd)
+install(FILES ${PROJECT_SOURCE_DIR}/contrib/systemd/README.md DESTINATION ${CMAKE_INSTALL_DOCDIR}/systemd)
+
 # mount(8) and umount(8) look for helpers in /sbin only, whatever the prefix. The program tells them by argv[0].
 set(VGERFS_MOUNT_HELPER_DIR /sbin CACHE STRING "Where the mount helpers go; empty for sbin below the prefix")
 set(helper_dir ${VGERFS_MOUNT_HELPER_DIR})

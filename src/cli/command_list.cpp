@@ -70,7 +70,7 @@ Run add_list(CLI::App& app) {
   auto options = std::make_shared<ListOptions>();
   app.add_option("SOURCE", options->line, "Only those of SOURCE, of HOST/SOURCE, or of HOST/")
       ->type_name("");
-  app.add_option("--tag", options->tags, "Only those with this tag; may be repeated")
+  app.add_option("-t,--tag", options->tags, "Only those with this tag; may be repeated")
       ->type_name("TAG")
       ->allow_extra_args(false);
   app.add_flag("--latest", options->latest, "Only the newest of each host and source");

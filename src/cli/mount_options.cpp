@@ -292,6 +292,13 @@ MountCommand parse_mount_command(std::span<const char* const> arguments, bool as
   return command;
 }
 
+std::vector<std::string_view> mount_option_names() {
+  std::vector<std::string_view> names;
+  for (const KnownOption& known : kOptions) names.push_back(known.name);
+  for (const RefusedOption& refused : kRefused) names.push_back(refused.name);
+  return names;
+}
+
 std::string mount_help() {
   return R"(Usage: vgerfs REPO MOUNTPOINT [-f] [-v] [-o OPTION[,OPTION…]]
        mount -t fuse.vgerfs REPO MOUNTPOINT [-o OPTION[,OPTION…]]

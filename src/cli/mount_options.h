@@ -8,6 +8,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "cli/command.h"
 
@@ -45,5 +46,8 @@ MountCommand parse_mount_command(std::span<const char* const> arguments, bool as
 
 /// The text of --help.
 std::string mount_help();
+
+/// All options that are known, those that are refused included: the manual names each.
+std::vector<std::string_view> mount_option_names();
 
 }  // namespace vgerfs::cli

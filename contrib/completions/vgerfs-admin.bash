@@ -1,0 +1,178 @@
+# bash completion of vgerfs-admin, made by `vgerfs-admin completion bash`
+
+_vgerfs_admin_words() { mapfile -t COMPREPLY < <(compgen -W "$1" -- "${COMP_WORDS[COMP_CWORD]}"); }
+_vgerfs_admin_paths() {
+  mapfile -t COMPREPLY < <(compgen "$1" -- "${COMP_WORDS[COMP_CWORD]}")
+  compopt -o filenames 2>/dev/null
+  return 0
+}
+
+# Sets words, options and argument of the command whose words are $1.
+_vgerfs_admin_command() {
+  case $1 in
+    '')
+      words='init backup list ls info restore dump delete check mount umount commit key config version'
+      options='--help -h --version --repository -r --config --passphrase-file --passphrase-command --passphrase-fd --key-file --cache-dir --state-dir --host --json --quiet -q --verbose -v --accept-rollback'
+      argument=":"
+      ;;
+    'init')
+      words=''
+      options='--help -h --encryption --new-key-file --label'
+      argument=":"
+      ;;
+    'backup')
+      words=''
+      options='--help -h --source -s --exclude -e --exclude-from --one-file-system -x --exclude-caches --tag -t --stdin --stdin-name --compression --force-snapshot --read-all --dry-run -n'
+      argument="_vgerfs_admin_paths -f"
+      ;;
+    'list')
+      words=''
+      options='--help -h --tag -t --latest'
+      argument=":"
+      ;;
+    'ls')
+      words=''
+      options='--help -h --recursive -R --long -l'
+      argument=":"
+      ;;
+    'info')
+      words=''
+      options='--help -h'
+      argument=":"
+      ;;
+    'restore')
+      words=''
+      options='--help -h --include -i --exclude -e --in-place --verify --dry-run -n'
+      argument="_vgerfs_admin_paths -f"
+      ;;
+    'dump')
+      words=''
+      options='--help -h'
+      argument=":"
+      ;;
+    'delete')
+      words=''
+      options='--help -h --dry-run -n'
+      argument=":"
+      ;;
+    'check')
+      words=''
+      options='--help -h --read-data'
+      argument=":"
+      ;;
+    'mount')
+      words=''
+      options='--help -h -o --foreground -f'
+      argument="_vgerfs_admin_paths -d"
+      ;;
+    'umount')
+      words=''
+      options='--help -h --lazy -l --force -f'
+      argument="_vgerfs_admin_paths -d"
+      ;;
+    'commit')
+      words=''
+      options='--help -h'
+      argument="_vgerfs_admin_paths -d"
+      ;;
+    'key')
+      words='list add remove'
+      options='--help -h'
+      argument=":"
+      ;;
+    'key list')
+      words=''
+      options='--help -h'
+      argument=":"
+      ;;
+    'key add')
+      words=''
+      options='--help -h --role --host --label --new-passphrase-file --new-passphrase-command --new-passphrase-fd --new-key-file'
+      argument=":"
+      ;;
+    'key remove')
+      words=''
+      options='--help -h --force'
+      argument=":"
+      ;;
+    'config')
+      words='example check'
+      options='--help -h'
+      argument=":"
+      ;;
+    'config example')
+      words=''
+      options='--help -h'
+      argument=":"
+      ;;
+    'config check')
+      words=''
+      options='--help -h'
+      argument="_vgerfs_admin_paths -f"
+      ;;
+    'version')
+      words=''
+      options='--help -h'
+      argument=":"
+      ;;
+  esac
+}
+
+_vgerfs_admin() {
+  local path='' words='' options='' argument='' word i
+  COMPREPLY=()
+  _vgerfs_admin_command ''
+  for ((i = 1; i < COMP_CWORD; i++)); do
+    word=${COMP_WORDS[i]}
+    case $word in
+    --repository | -r | --config | --passphrase-file | --passphrase-command | --passphrase-fd | --key-file | --cache-dir | --state-dir | --host | --encryption | --new-key-file | --label | --source | -s | --exclude | -e | --exclude-from | --tag | -t | --stdin-name | --compression | --tag | -t | --include | -i | --exclude | -e | -o | --role | --host | --label | --new-passphrase-file | --new-passphrase-command | --new-passphrase-fd | --new-key-file) ((i++)) ;;
+    -*) ;;
+    *)
+      if [[ " $words " == *" $word "* ]]; then
+        path=${path:+$path }$word
+        _vgerfs_admin_command "$path"
+      fi
+      ;;
+    esac
+  done
+  case "$path ${COMP_WORDS[COMP_CWORD - 1]}" in
+    'key add --new-key-file') _vgerfs_admin_paths -f && return ;;
+    'key add --new-passphrase-fd') : && return ;;
+    'key add --new-passphrase-command') : && return ;;
+    'key add --new-passphrase-file') _vgerfs_admin_paths -f && return ;;
+    'key add --label') : && return ;;
+    'key add --host') : && return ;;
+    'key add --role') _vgerfs_admin_words 'full ingest' && return ;;
+    'mount -o') : && return ;;
+    'restore --exclude' | 'restore -e') : && return ;;
+    'restore --include' | 'restore -i') : && return ;;
+    'list --tag' | 'list -t') : && return ;;
+    'backup --compression') : && return ;;
+    'backup --stdin-name') : && return ;;
+    'backup --tag' | 'backup -t') : && return ;;
+    'backup --exclude-from') _vgerfs_admin_paths -f && return ;;
+    'backup --exclude' | 'backup -e') : && return ;;
+    'backup --source' | 'backup -s') : && return ;;
+    'init --label') : && return ;;
+    'init --new-key-file') _vgerfs_admin_paths -f && return ;;
+    'init --encryption') _vgerfs_admin_words 'auto aes256gcm chacha20poly1305' && return ;;
+    *' --repository' | *' -r') _vgerfs_admin_paths -d && return ;;
+    *' --config') _vgerfs_admin_paths -f && return ;;
+    *' --passphrase-file') _vgerfs_admin_paths -f && return ;;
+    *' --passphrase-command') : && return ;;
+    *' --passphrase-fd') : && return ;;
+    *' --key-file') _vgerfs_admin_paths -f && return ;;
+    *' --cache-dir') _vgerfs_admin_paths -d && return ;;
+    *' --state-dir') _vgerfs_admin_paths -d && return ;;
+    *' --host') : && return ;;
+  esac
+  if [[ ${COMP_WORDS[COMP_CWORD]} == -* ]]; then
+    _vgerfs_admin_words "$options --help -h --version --repository -r --config --passphrase-file --passphrase-command --passphrase-fd --key-file --cache-dir --state-dir --host --json --quiet -q --verbose -v --accept-rollback"
+  elif [[ -n $words ]]; then
+    _vgerfs_admin_words "$words"
+  else
+    eval "$argument"
+  fi
+}
+
+complete -F _vgerfs_admin vgerfs-admin

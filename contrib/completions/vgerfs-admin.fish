@@ -1,0 +1,122 @@
+# Made by `vgerfs-admin completion fish`.
+complete -c vgerfs-admin -f
+
+complete -c vgerfs-admin -n '__fish_use_subcommand' -a init -d 'Make a repository'
+complete -c vgerfs-admin -n '__fish_use_subcommand' -a backup -d 'Back up files of this machine into a snapshot'
+complete -c vgerfs-admin -n '__fish_use_subcommand' -a list -d 'List snapshots'
+complete -c vgerfs-admin -n '__fish_use_subcommand' -a ls -d 'List files in a snapshot'
+complete -c vgerfs-admin -n '__fish_use_subcommand' -a info -d 'Show sizes and facts of a repository or a snapshot'
+complete -c vgerfs-admin -n '__fish_use_subcommand' -a restore -d 'Restore files into a directory'
+complete -c vgerfs-admin -n '__fish_use_subcommand' -a dump -d 'Write a file of a snapshot to standard output'
+complete -c vgerfs-admin -n '__fish_use_subcommand' -a delete -d 'Delete snapshots'
+complete -c vgerfs-admin -n '__fish_use_subcommand' -a check -d 'Check that everything is there and intact'
+complete -c vgerfs-admin -n '__fish_use_subcommand' -a mount -d 'Mount a repository'
+complete -c vgerfs-admin -n '__fish_use_subcommand' -a umount -d 'Commit and unmount'
+complete -c vgerfs-admin -n '__fish_use_subcommand' -a commit -d 'Make snapshots of what was put into a mount'
+complete -c vgerfs-admin -n '__fish_use_subcommand' -a key -d 'The key slots of a repository'
+complete -c vgerfs-admin -n '__fish_use_subcommand' -a config -d 'The configuration file'
+complete -c vgerfs-admin -n '__fish_use_subcommand' -a version -d 'Print the version'
+complete -c vgerfs-admin -l help -s h -d 'Print this help message and exit'
+complete -c vgerfs-admin -l version -d 'Display program version information and exit'
+complete -c vgerfs-admin -l repository -s r -d 'Repository: path, URL, or label of the configuration' -x -a '(__fish_complete_directories)'
+complete -c vgerfs-admin -l config -d 'Configuration file' -r -F
+complete -c vgerfs-admin -l passphrase-file -d 'File that holds the passphrase' -r -F
+complete -c vgerfs-admin -l passphrase-command -d 'Command that prints the passphrase' -x
+complete -c vgerfs-admin -l passphrase-fd -d 'Open file descriptor to read the passphrase from' -x
+complete -c vgerfs-admin -l key-file -d 'Key file, instead of a passphrase' -r -F
+complete -c vgerfs-admin -l cache-dir -d 'Where the cache lies' -x -a '(__fish_complete_directories)'
+complete -c vgerfs-admin -l state-dir -d 'Where the client\'s state lies' -x -a '(__fish_complete_directories)'
+complete -c vgerfs-admin -l host -d 'Host name to use instead of this machine\'s' -x
+complete -c vgerfs-admin -l json -d 'Print one JSON document, errors as JSON too'
+complete -c vgerfs-admin -l quiet -s q -d 'Print only results, warnings and errors'
+complete -c vgerfs-admin -l verbose -s v -d 'Print more; twice: even more'
+complete -c vgerfs-admin -l accept-rollback -d 'Go on with a repository that shows less than was seen before'
+
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from init' -l help -s h -d 'Print this help message and exit'
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from init' -l encryption -d 'auto, aes256gcm or chacha20poly1305' -x -a 'auto aes256gcm chacha20poly1305'
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from init' -l new-key-file -d 'Make a key file and use it instead of a passphrase' -r -F
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from init' -l label -d 'Name of the first key slot' -x
+
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from backup' -l help -s h -d 'Print this help message and exit'
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from backup' -l source -s s -d 'Name of the source' -x
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from backup' -l exclude -s e -d 'Leave out what matches, in gitignore syntax; may be repeated' -x
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from backup' -l exclude-from -d 'File with a pattern per line; may be repeated' -r -F
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from backup' -l one-file-system -s x -d 'Stay on the file systems of the paths'
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from backup' -l exclude-caches -d 'Leave out what is in directories with a CACHEDIR.TAG'
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from backup' -l tag -s t -d 'Mark the snapshot; may be repeated' -x
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from backup' -l stdin -d 'Back up standard input as one file'
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from backup' -l stdin-name -d 'Name of that file' -x
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from backup' -l compression -d 'zstd level, 1 to 19' -x
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from backup' -l force-snapshot -d 'Make a snapshot even if nothing changed'
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from backup' -l read-all -d 'Read every file, also those that look unchanged'
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from backup' -l dry-run -s n -d 'Write nothing; say what would be'
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from backup' -F
+
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from list; and not __fish_seen_subcommand_from key' -l help -s h -d 'Print this help message and exit'
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from list; and not __fish_seen_subcommand_from key' -l tag -s t -d 'Only those with this tag; may be repeated' -x
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from list; and not __fish_seen_subcommand_from key' -l latest -d 'Only the newest of each host and source'
+
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from ls' -l help -s h -d 'Print this help message and exit'
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from ls' -l recursive -s R -d 'Everything below, not only one directory'
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from ls' -l long -s l -d 'Mode, owner, size and time of each'
+
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from info' -l help -s h -d 'Print this help message and exit'
+
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from restore' -l help -s h -d 'Print this help message and exit'
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from restore' -l include -s i -d 'Only what matches, in gitignore syntax; may be repeated' -x
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from restore' -l exclude -s e -d 'Leave out what matches; may be repeated' -x
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from restore' -l in-place -d 'The target may hold files: those that differ are replaced, others stay'
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from restore' -l verify -d 'Read back what was written'
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from restore' -l dry-run -s n -d 'Change nothing; say what would be'
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from restore' -F
+
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from dump' -l help -s h -d 'Print this help message and exit'
+
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from delete' -l help -s h -d 'Print this help message and exit'
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from delete' -l dry-run -s n -d 'Only show what would be deleted'
+
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from check; and not __fish_seen_subcommand_from config' -l help -s h -d 'Print this help message and exit'
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from check; and not __fish_seen_subcommand_from config' -l read-data -d 'Also read, decrypt and hash everything'
+
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from mount' -l help -s h -d 'Print this help message and exit'
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from mount' -s o -d 'Mount options, see vgerfs(8); may be repeated' -x
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from mount' -l foreground -s f -d 'Serve in the foreground, until a signal'
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from mount' -a '(__fish_complete_directories)'
+
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from umount' -l help -s h -d 'Print this help message and exit'
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from umount' -l lazy -s l -d 'Detach even if the commit fails or files are open'
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from umount' -l force -s f -d 'Do not commit; for a store that does not answer'
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from umount' -a '(__fish_complete_directories)'
+
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from commit' -l help -s h -d 'Print this help message and exit'
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from commit' -a '(__fish_complete_directories)'
+
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from key; and not __fish_seen_subcommand_from list add remove' -a list -d 'List the key slots'
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from key; and not __fish_seen_subcommand_from list add remove' -a add -d 'Let another passphrase or key file in'
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from key; and not __fish_seen_subcommand_from list add remove' -a remove -d 'Remove a key slot'
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from key' -l help -s h -d 'Print this help message and exit'
+
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from key; and __fish_seen_subcommand_from list' -l help -s h -d 'Print this help message and exit'
+
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from key; and __fish_seen_subcommand_from add' -l help -s h -d 'Print this help message and exit'
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from key; and __fish_seen_subcommand_from add' -l role -d 'full: everything; ingest: add snapshots, read nothing' -x -a 'full ingest'
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from key; and __fish_seen_subcommand_from add' -l host -d 'Hosts that an ingest key may write for (default: this one)' -x
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from key; and __fish_seen_subcommand_from add' -l label -d 'Name of the key (default: its first host)' -x
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from key; and __fish_seen_subcommand_from add' -l new-passphrase-file -d 'File that holds the new passphrase' -r -F
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from key; and __fish_seen_subcommand_from add' -l new-passphrase-command -d 'Command that prints the new passphrase' -x
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from key; and __fish_seen_subcommand_from add' -l new-passphrase-fd -d 'Open file descriptor to read the new passphrase from' -x
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from key; and __fish_seen_subcommand_from add' -l new-key-file -d 'Make a key file instead of a passphrase' -r -F
+
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from key; and __fish_seen_subcommand_from remove' -l help -s h -d 'Print this help message and exit'
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from key; and __fish_seen_subcommand_from remove' -l force -d 'Also the key in use'
+
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from config; and not __fish_seen_subcommand_from example check' -a example -d 'Print a commented example'
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from config; and not __fish_seen_subcommand_from example check' -a check -d 'Explain every problem of the configuration'
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from config' -l help -s h -d 'Print this help message and exit'
+
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from config; and __fish_seen_subcommand_from example' -l help -s h -d 'Print this help message and exit'
+
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from config; and __fish_seen_subcommand_from check' -l help -s h -d 'Print this help message and exit'
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from config; and __fish_seen_subcommand_from check' -F
+
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from version' -l help -s h -d 'Print this help message and exit'

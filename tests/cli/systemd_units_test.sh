@@ -1,0 +1,37 @@
+# The units in contrib/systemd are correct, and as closed as they can be.
+set -u
+command -v systemd-analyze >/dev/null || { echo "no systemd-analyze"; exit 77; }
+directory=$(mktemp -d)
+trap 'rm -rf "$directory"' EXIT
+failed=0
+
+# As installed, but the programs are those of the build.
+for unit in "$VGERFS_SOURCE"/contrib/systemd/*.{service,timer} "$VGERFS_SOURCE"/contrib/systemd/examples/*.{mount,automount}; do
+  sed "s|=vgerfs-admin |=$VGERFS_BIN/vgerfs-admin |" "$unit" >"$directory/${unit##*/}"
+done
+units=("$directory/vgerfs-backup@home.service" "$directory/vgerfs-backup@home.timer" "$directory/mnt-backup.mount"
+  "$directory/mnt-backup.automount")
+# An instance is verified by its name.
+for kind in service timer; do
+  ln -s "vgerfs-backup@.$kind" "$directory/vgerfs-backup@home.$kind"
+done
+
+for unit in "${units[@]}"; do
+  # Manual pages are found only where they are installed.
+  problems=$(SYSTEMD_UNIT_PATH="$directory:" systemd-analyze verify --man=no "$unit" 2>&1)
+  status=$?
+  # It also reads the machine's own units: only what it says about ours counts.
+  ours=$(grep -F "$directory" <<<"$problems")
+  if ((status != 0)) || [[ -n $ours ]]; then
+    echo "${unit##*/}: status $status: ${ours:-$problems}"
+    failed=1
+  fi
+done
+
+# Rating of systemd-analyze: 0 is closed, 10 is open.
+if ! report=$(systemd-analyze security --offline=true --threshold=15 "$directory/vgerfs-backup@.service" 2>&1); then
+  echo "$report" | tail -60
+  echo "vgerfs-backup@.service is more open than it was"
+  failed=1
+fi
+exit $failed
