@@ -25,6 +25,7 @@ namespace vgerfs::repo {
 struct Fingerprint {
   std::uint64_t path_hash = 0;
   std::uint64_t stat_hash = 0;
+  // NOLINTNEXTLINE(modernize-use-nullptr): clang-tidy 14 misreads a defaulted comparison
   friend constexpr auto operator<=>(const Fingerprint&, const Fingerprint&) = default;
 };
 

@@ -50,6 +50,7 @@ class RecordFold {
   struct ChunkRow {
     std::int64_t prefix;
     std::int64_t block;
+    // NOLINTNEXTLINE(modernize-use-nullptr): clang-tidy 14 misreads a defaulted comparison
     friend auto operator<=>(const ChunkRow&, const ChunkRow&) = default;
   };
 

@@ -196,24 +196,30 @@ void Repository::check_rollback(const Listing& listing) {
 }
 
 void Repository::apply_new_records(const Listing& listing) {
+  std::vector<RecordId> applied = index_->records();
+  std::sort(applied.begin(), applied.end());
   for (const RecordId& id : listing.records) {
-    if (index_->has_record(id)) continue;
+    if (contains_sorted(applied, id)) continue;
     const format::ObjectName name = format::record_name(id);
+    IndexRecord record;
+    std::size_t stored_bytes = 0;
     try {
       const Bytes stored = backends::read_object(*backend_, name, kMaxRecordBytes);
-      const IndexRecord record = open_record(stored, *keyring_);
-      if (record.ignored_claims) {
-        warn(fmt::format("{} makes claims that its author ({}) may not make; they are ignored", name.path(),
-                         record.author.label));
-      }
-      index_->apply(id, record, stored.size());
+      record = open_record(stored, *keyring_);
+      stored_bytes = stored.size();
     } catch (Error& error) {
       error.add_context("reading " + name.path());
       // A record that cannot be read is a hole in the index; its packs may hold what snapshots need. It is named, the
       // rest goes on, and whatever needs it fails by itself.
       if (error.code() != ErrorCode::corrupt) throw;
       warn(error.what());
+      continue;
     }
+    if (record.ignored_claims) {
+      warn(fmt::format("{} makes claims that its author ({}) may not make; they are ignored", name.path(),
+                       record.author.label));
+    }
+    index_->apply(id, record, stored_bytes);  // what fails here is the client's own
   }
 }
 

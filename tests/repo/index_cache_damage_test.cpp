@@ -78,7 +78,7 @@ class IndexCacheDamage : public ::testing::Test {
 
   // Asks everything. "damaged": it said so. "anew": it was made anew. "right": every answer was.
   std::string examine() {
-    const std::string found = [&]() -> std::string {
+    std::string found = [&]() -> std::string {
       try {
         const auto cache = open();
         if (cache->totals().records == 0 && cache->records().empty()) {

@@ -85,6 +85,7 @@ TEST_F(IndexCacheSharing, ThreadsApplyAndAskAtTheSameTime) {
   std::atomic<int> wrong{0};
   {
     std::vector<std::jthread> threads;
+    threads.reserve(4);
     for (int i = 0; i < 2; ++i) {
       threads.emplace_back([&] {
         for (std::uint64_t number = next++; number < kRecords; number = next++) {
