@@ -140,19 +140,27 @@ void Commit::settle_inode(Inode& inode) {
   inode.journal_content = true;
   if (inode.link_count <= 1) inode.link_group = 0;
   if (inode.link_group != 0) source_.remember_link_group(inode.shared_from_this());
-  if (!inode.content || inode.handles != 0) return;
-  // Readers hold the mutex for moments; whoever is not at rest now stays in the longer form.
-  const std::unique_lock lock{inode.content->mutex(), std::try_to_lock};
-  if (!lock) return;
-  if (auto stored = inode.content->at_rest(repo::kMaxInlineExtents, std::nullopt)) {
-    inode.stored = stored->bytes != 0 ? std::move(stored) : nullptr;
-    inode.content->detached = true;
-    inode.content = nullptr;
-  }
 }
 
 void Commit::settle(const BuiltTree& built, const repo::LastSnapshot& base) {
+  for (const auto& [inode, stored] : built.contents) {
+    std::shared_ptr<FileContent> content;
+    {
+      const std::lock_guard lock{context_.tree.mutex};
+      content = inode->content;
+    }
+    if (!content) continue;
+    // Whoever is reading it sees it through; with the gate closed nobody else comes.
+    const std::lock_guard content_lock{content->mutex()};
+    content->detached = true;
+  }
   const std::lock_guard lock{context_.tree.mutex};
+  for (const auto& [inode, stored] : built.contents) {
+    // Its lists of extents are where the new base is read; those of the old one may be gone
+    // tomorrow.
+    inode->stored = stored;
+    inode->content = nullptr;
+  }
   for (const auto& [directory, subtree] : built.directories) {
     directory->directory->base = subtree;
     ++directory->directory->generation;
@@ -206,8 +214,8 @@ CommitReport Commit::run() {
     if (source_.session) source_.end_session();
     return report_last(*base);
   }
-  seal_files();
   find_changed_links(source_);
+  seal_files();
   const auto sink = source_.memory.sink(*source_.session);
   const BuiltTree built = build_tree(source_, *sink);
   if (base && !old && repo::same_root(built.root, base->root)) {

@@ -144,6 +144,12 @@ void SourceJournal::Transaction::take_links(Inode& directory) {
 
 void SourceJournal::Transaction::gather_all(const InodePtr& root) {
   changed_.push_back(root);
+  for (const auto& [group, inode] : source_.changed_groups) {
+    if (!inode->links.empty()) continue;
+    // Its known names are gone; others lie in the base.
+    inode->journal_pending = true;
+    changed_.push_back(inode);
+  }
   for (std::size_t i = 0; i < changed_.size(); ++i) {
     Inode& inode = *changed_[i];
     inode.journal_pending = true;  // marks those that are on the list
@@ -168,9 +174,11 @@ void SourceJournal::Transaction::take_changes() {
       inode->journal_pending = false;
     }
   } else {
-    // Not those that moved to another source or lost their last name.
+    // Not those that moved to another source or lost their last name; a hard link's other names may
+    // lie in the base.
     std::erase_if(changed, [&](const InodePtr& inode) {
-      return inode->source != &source_ || (inode->links.empty() && inode != source_.root);
+      return inode->source != &source_ || (inode->links.empty() && inode != source_.root &&
+                                           !source_.changed_groups.contains(inode->link_group));
     });
     changed_ = std::move(changed);
   }

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "fs/ingest_links.h"
 #include "fs/ingest_resume.h"
 #include "fs/ingest_source.h"
 #include "repo/journal.h"
@@ -69,6 +70,7 @@ std::string path_of(const Inode& inode) {
 std::vector<std::string> recover_session(IngestSource& source) {
   IngestContext& context = source.context;
   source.replace_session();
+  find_changed_links(source);
   std::unordered_set<ChunkId> restored;
   if (repo::Journal::exists(source.journal.path())) restored = restore_blocks(source);
   const auto& author = context.repository.keyring().certificate().author;

@@ -51,6 +51,12 @@ class Image {
   const proto::JournalTotals& totals() const noexcept { return totals_; }
   const std::optional<repo::Entry>& committing() const noexcept { return committing_; }
 
+  void visit(const std::function<void(std::uint64_t, const Inode&)>& each) const {
+    for (const auto& [number, node] : nodes_) {
+      if (node.inode) each(number, *node.inode);
+    }
+  }
+
   ImageNode& node(std::uint64_t number) {
     const auto found = nodes_.find(number);
     if (found == nodes_.end() || !found->second.inode) throw damaged("a node is missing");
@@ -150,6 +156,10 @@ class Planter {
         if (inode->is_directory()) left.emplace_back(inode, link.node);
       }
     }
+    image_.visit([&](std::uint64_t number, const Inode& inode) {
+      // A hard link whose known names are gone: its other names lie in the base.
+      if (inode.dirty && inode.link_group != 0 && inode.link_count != 0) take(number);
+    });
     return root;
   }
 
@@ -233,11 +243,12 @@ bool resume_session(IngestSource& source) {
   IngestContext& context = source.context;
   const std::string& path = source.journal.path();
   Image image;
+  std::optional<repo::LastSnapshot> last;
   try {
     const auto journal = repo::Journal::open(
         path, keys_of(source), [&](ByteView payload) { image.apply(decode(payload)); });
     if (!journal) return false;
-    const auto last = source.memory.last();
+    last = source.memory.last();
     if (image.committing() && last && repo::same_root(*image.committing(), last->root)) {
       log::info("{}: the interrupted commit was complete", source.name);
       source.journal.remove();
@@ -260,18 +271,18 @@ bool resume_session(IngestSource& source) {
                               {header.base_time_s(), header.base_time_ns()},
                               header.base_root()};
   }
-  const std::optional<SnapshotId> newest =
-      source.base ? std::optional{source.base->id} : std::nullopt;
-  if ((base ? std::optional{base->id} : std::nullopt) != newest) {
+  if (base.has_value() != last.has_value() || (base && base->id != last->id)) {
     log::warning(
         "{}: the interrupted session began before the newest snapshot; it goes on from where it "
         "began",
         source.name);
   }
   source.base = std::move(base);
-  if (source.root) context.tree.detach(source.root);
   source.link_groups.clear();
+  const InodePtr shown = source.root;
   source.root = Planter{source, image}.plant();
+  if (shown) context.tree.replace(shown, source.root);
+  context.invalidate(kIngestRoot, source.name);
   const proto::JournalTotals& totals = image.totals();
   source.totals = {totals.files(), totals.directories(), totals.others(), totals.bytes()};
   source.files_changed = totals.files_changed();

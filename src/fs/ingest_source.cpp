@@ -67,7 +67,7 @@ void IngestSource::acquire_lock(std::int64_t wait_ms) {
 
 bool IngestSource::resume() {
   if (!repo::Journal::exists(journal.path())) return false;
-  acquire_lock(kResumeWait_ms);
+  acquire_lock(0);
   try {
     return resume_session(*this);
   } catch (...) {
@@ -105,13 +105,18 @@ bool IngestSource::show_last() {
 
 bool IngestSource::refresh() {
   if (session) return false;
-  if (resume()) return true;
+  try {
+    if (resume()) return true;
+  } catch (const Error& error) {
+    // Another daemon has it, perhaps still committing: until it is through, its last snapshot
+    // shows.
+    if (error.code() != ErrorCode::busy) throw;
+  }
   lock.reset();
   return show_last();
 }
 
 void IngestSource::start_session() {
-  // Not waiting: whoever has it may keep it for hours.
   acquire_lock(0);
   try {
     session = make_session();
@@ -120,7 +125,7 @@ void IngestSource::start_session() {
     throw;
   }
   epoch = ++context.last_epoch;
-  last_checkpoint_ns = context.clock.boot_ns();
+  last_checkpoint_ns = last_request_ns = context.clock.boot_ns();
   journal.start_over();
 }
 
@@ -195,7 +200,8 @@ SourceChange IngestSource::change() {
 
 void IngestSource::begin_session() {
   if (session) return;
-  acquire_lock(0);
+  // Whoever has the lock may keep it for hours, unless it is a daemon that is about to end.
+  acquire_lock(repo::Journal::exists(journal.path()) ? kResumeWait_ms : 0);
   if (resume()) return;
   start_session();
   try {

@@ -89,6 +89,8 @@ IngestTree::Found IngestTree::resolve(std::unique_lock<std::mutex>& lock, const 
       entry = base_.find(*trees, base, name);
     } catch (...) {
       lock.lock();
+      // A commit may have taken the old trees away meanwhile.
+      if (directory->directory->generation != generation) continue;
       throw;
     }
     lock.lock();
@@ -196,6 +198,16 @@ void IngestTree::mark_below(Inode* directory) {
     mark_unjournaled(*link.parent);
     directory = link.parent;
   }
+}
+
+void IngestTree::replace(const InodePtr& old_root, const InodePtr& new_root) noexcept {
+  nodes_.erase(new_root->node);
+  new_root->node = std::exchange(old_root->node, 0);
+  new_root->number = old_root->number;
+  new_root->lookups += std::exchange(old_root->lookups, 0);
+  if (const auto found = nodes_.find(new_root->node); found != nodes_.end())
+    found->second = new_root;
+  detach(old_root);
 }
 
 void IngestTree::detach(const InodePtr& start) noexcept {

@@ -55,6 +55,9 @@ class IngestTree {
   /// The journal has to be told about it.
   void mark_unjournaled(Inode& inode);
 
+  /// A source's new root takes the place of the old, which is detached: a process may stand in it.
+  void replace(const InodePtr& old_root, const InodePtr& new_root) noexcept;
+
   /// Takes an inode out of its source with everything below it: later requests for it find ESTALE.
   void detach(const InodePtr& inode) noexcept;
 

@@ -38,6 +38,53 @@ struct Level {
   std::size_t next = 0;
 };
 
+/// Sets size and extents of a sealed file. True: it was not at rest.
+bool build_content(repo::Entry& entry, Inode& inode, IngestContext& context,
+                   repo::ChunkSource& trees, repo::ChunkSink& sink) {
+  std::shared_ptr<FileContent> content;
+  std::shared_ptr<const StoredContent> stored;
+  {
+    const std::lock_guard lock{context.tree.mutex};
+    content = inode.content;
+    stored = inode.stored;
+  }
+  std::vector<ContentPiece> pieces;
+  bool untouched = !content;
+  if (content) {
+    const std::lock_guard lock{content->mutex()};
+    VGERFS_CHECK(content->run_bytes() == 0);
+    stored = content->stored();
+    pieces = content->pieces(0, content->bytes());
+    untouched = pieces.size() == 1 && pieces[0].segment.kind == SegmentKind::stored &&
+                pieces[0].segment.bytes == stored->bytes;
+  }
+  if (untouched) {
+    if (stored) fill_content(entry, *stored);
+    return content != nullptr;
+  }
+  repo::ExtentListBuilder list{sink};
+  for (const ContentPiece& piece : pieces) {
+    const Segment& segment = piece.segment;
+    switch (segment.kind) {
+      case SegmentKind::hole: list.add({.bytes = segment.bytes}); break;
+      case SegmentKind::chunk:
+        list.add(
+            {.bytes = segment.bytes, .chunk = segment.chunk, .chunk_offset = segment.chunk_offset});
+        break;
+      case SegmentKind::spool: bug("a file is committed before it is sealed");
+      case SegmentKind::stored:
+        visit_stored(trees, *stored, piece.start, piece.start + segment.bytes,
+                     [&](std::uint64_t, const repo::Extent& extent) {
+                       list.add(extent);
+                       return true;
+                     });
+        break;
+    }
+  }
+  list.finish(entry);
+  return true;
+}
+
 class Builder {
  public:
   Builder(IngestSource& source, repo::ChunkSink& sink)
@@ -47,7 +94,7 @@ class Builder {
     repo::Entry root = entry_of(source_.root, "");
     if (!source_.root->dirty_below) {
       set_subtree(root, source_.root->directory->base);
-      return {std::move(root), {}};
+      return {std::move(root), {}, {}};
     }
     push(source_.root, std::move(root));
     while (true) {
@@ -125,7 +172,9 @@ class Builder {
     if (entry.user().empty()) entry.set_user(context_.owners.user(entry.uid()));
     if (entry.group().empty()) entry.set_group(context_.owners.group(entry.gid()));
     store_long_xattrs(entry);
-    if (inode->is_file()) build_content(entry, *inode, context_, *source_.trees, sink_);
+    if (inode->is_file() && build_content(entry, *inode, context_, *source_.trees, sink_)) {
+      result_.contents.emplace_back(inode, stored_content_of(entry));
+    }
     return entry;
   }
 
@@ -151,51 +200,6 @@ class Builder {
 };
 
 }  // namespace
-
-void build_content(repo::Entry& entry, Inode& inode, IngestContext& context,
-                   repo::ChunkSource& trees, repo::ChunkSink& sink) {
-  std::shared_ptr<FileContent> content;
-  std::shared_ptr<const StoredContent> stored;
-  {
-    const std::lock_guard lock{context.tree.mutex};
-    content = inode.content;
-    stored = inode.stored;
-  }
-  std::vector<ContentPiece> pieces;
-  bool untouched = !content;
-  if (content) {
-    const std::lock_guard lock{content->mutex()};
-    VGERFS_CHECK(content->run_bytes() == 0);
-    stored = content->stored();
-    pieces = content->pieces(0, content->bytes());
-    untouched = pieces.size() == 1 && pieces[0].segment.kind == SegmentKind::stored &&
-                pieces[0].segment.bytes == stored->bytes;
-  }
-  if (untouched) {
-    if (stored) fill_content(entry, *stored);
-    return;
-  }
-  repo::ExtentListBuilder list{sink};
-  for (const ContentPiece& piece : pieces) {
-    const Segment& segment = piece.segment;
-    switch (segment.kind) {
-      case SegmentKind::hole: list.add({.bytes = segment.bytes}); break;
-      case SegmentKind::chunk:
-        list.add(
-            {.bytes = segment.bytes, .chunk = segment.chunk, .chunk_offset = segment.chunk_offset});
-        break;
-      case SegmentKind::spool: bug("a file is committed before it is sealed");
-      case SegmentKind::stored:
-        visit_stored(trees, *stored, piece.start, piece.start + segment.bytes,
-                     [&](std::uint64_t, const repo::Extent& extent) {
-                       list.add(extent);
-                       return true;
-                     });
-        break;
-    }
-  }
-  list.finish(entry);
-}
 
 std::uint64_t new_link_group(const Inode& inode, const IngestSource& source) {
   // Not from the random source: if that repeated itself, two files would become one.

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -18,15 +19,13 @@ struct BuiltTree {
   repo::Entry root;
   /// New subtrees of the directories that were built.
   std::vector<std::pair<InodePtr, std::optional<ChunkId>>> directories;
+  /// Files that were not at rest, as they are stored now.
+  std::vector<std::pair<InodePtr, std::shared_ptr<const StoredContent>>> contents;
 };
 
 /// With the source's gate closed; contents are sealed, names of changed hard links are known.
 /// `sink` takes the metadata.
 BuiltTree build_tree(IngestSource& source, repo::ChunkSink& sink);
-
-/// Sets size and extents of a sealed file.
-void build_content(repo::Entry& entry, Inode& inode, IngestContext& context,
-                   repo::ChunkSource& trees, repo::ChunkSink& sink);
 
 /// A number that the links of this inode will share and no other inode has.
 std::uint64_t new_link_group(const Inode& inode, const IngestSource& source);

@@ -2,6 +2,7 @@
 // this host.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <map>
 #include <memory>
@@ -100,6 +101,8 @@ class IngestView final : public IngestFs {
   IngestSource& source_named(std::string_view name);
   std::vector<std::string> source_names();
   std::vector<IngestSource*> all_sources();
+  bool has_journal(std::string_view name) const;
+  void find_sessions();
   /// The source of a node; every request notes its time.
   IngestSource& source_of(NodeId node);
   NodeReply make_source(std::string_view name, mode_t mode, const Caller& caller);
@@ -145,6 +148,7 @@ class IngestView final : public IngestFs {
   IngestContext context_;
   const Timestamp opened_at_;
 
+  std::atomic<bool> looked_for_sessions_{false};
   mutable std::mutex sources_mutex_;  // leaf; guards the next
   std::map<std::string, std::unique_ptr<IngestSource>, std::less<>> sources_;
 

@@ -77,7 +77,21 @@ std::vector<SourceStatus> IngestView::status() {
   return out;
 }
 
+void IngestView::find_sessions() {
+  if (looked_for_sessions_.exchange(true)) return;
+  // Sessions that nobody asks for since the mount began are resumed, and then committed, all the
+  // same.
+  for (const std::string& name : source_names()) {
+    try {
+      if (has_journal(name)) find_source(name);
+    } catch (const std::exception& error) {
+      log::warning("{}: {}", name, error.what());
+    }
+  }
+}
+
 void IngestView::tick() {
+  find_sessions();
   constexpr std::int64_t kSecond_ns = 1'000'000'000;
   for (IngestSource* source : all_sources()) {
     const std::int64_t now_ns = context_.clock.boot_ns();

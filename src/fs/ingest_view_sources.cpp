@@ -88,6 +88,12 @@ std::vector<IngestSource*> IngestView::all_sources() {
   return out;
 }
 
+bool IngestView::has_journal(std::string_view name) const {
+  return repo::Journal::exists(fmt::format("{}/sources/{}/{}/journal",
+                                           context_.repository.state_directory(),
+                                           context_.options.host, name));
+}
+
 IngestSource& IngestView::source_of(NodeId node) {
   const TreeLock lock{context_.tree.mutex};
   IngestSource& source = *context_.tree.find(node)->source;
