@@ -1,12 +1,12 @@
 #include "cli/background.h"
 
 #include <fcntl.h>
-#include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
+#include <csignal>
 #include <string>
 
 #include <fmt/format.h>

@@ -29,6 +29,7 @@ int run_fusermount(const std::string& path, bool lazy) {
   words.emplace_back("--");
   words.push_back(path);
   std::vector<char*> argv;
+  argv.reserve(words.size() + 1);
   for (std::string& word : words) argv.push_back(word.data());
   argv.push_back(nullptr);
   posix_spawn_file_actions_t actions;
@@ -68,10 +69,11 @@ void detach(const std::string& path, int flags) {
                 fmt::format("{}: this user may not unmount it, or it is in use", path),
                 "`fuser -vm` on it shows who uses it"};
   }
-  Error error = system_error(error_number, path);
-  if (error_number == EBUSY)
-    error.set_hint("`fuser -vm` on it shows who uses it; `umount -l` takes it away all the same");
-  throw error;
+  const Error cause = system_error(error_number, path);
+  throw Error{cause.code(), cause.message(),
+              error_number == EBUSY ? "`fuser -vm` on it shows who uses it; `umount -l` takes it "
+                                      "away all the same"
+                                    : ""};
 }
 
 std::string prepare_mount_point(const std::string& path) {

@@ -16,7 +16,8 @@ bool is_open_device(const std::string& path);
 /// Whether the directory answers ENOTCONN: a mount whose daemon is gone.
 bool is_dead_mount(const std::string& path);
 
-/// Throws Error{not_found} if no repository of ours is mounted on the directory. A dead mount counts.
+/// Throws Error{not_found} if no repository of ours is mounted on the directory. A dead mount
+/// counts.
 void check_mounted(const std::string& path);
 
 /// umount2(2) without following links, through fusermount3 where this user may not. `flags` as

@@ -1,8 +1,8 @@
 #include "cli/mount_program.h"
 
-#include <signal.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <filesystem>
 #include <memory>
 #include <semaphore>

@@ -102,13 +102,14 @@ void commit_all(const UmountCommand& command) {
     written = ::write(fd.get(), kLine.data(), kLine.size());
   } while (written < 0 && errno == EINTR);
   if (written >= 0) return;
-  Error error = system_error(
+  const Error cause = system_error(
       errno, fmt::format("{}: the commit failed, so it stays mounted", command.mount_point));
-  for (const auto& [source, reason] : read_status(command).errors)
-    error.add_context(fmt::format("{}: {}", source, reason));
-  error.set_hint(
-      "umount -l detaches it without a commit; the next mount goes on with what was received");
-  throw error;
+  std::string message = cause.message();
+  for (const auto& [source, reason] : read_status(command).errors) {
+    message += fmt::format("; source {}: {}", source, reason);
+  }
+  throw Error{cause.code(), std::move(message),
+              "umount -l detaches it all the same; the next mount goes on with what was received"};
 }
 
 void wait_for_end(long pid) {

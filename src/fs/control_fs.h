@@ -42,20 +42,20 @@ class ControlFs {
   NodeReply root();
   NodeReply lookup(NodeId parent, std::string_view name);
   void forget(NodeId node, std::uint64_t count) noexcept;
-  Attributes get_attributes(NodeId node);
+  Attributes get_attributes(NodeId id);
   std::string read_link(NodeId node);
-  void read_directory(NodeId node, std::uint64_t cookie, bool with_attributes,
+  void read_directory(NodeId id, std::uint64_t cookie, bool with_attributes,
                       const DirectorySink& sink);
   Bytes get_xattr(NodeId node, std::string_view name);
   std::vector<std::string> list_xattrs(NodeId node);
 
   /// A handle sees one text from its first byte to its last.
-  HandleId open_file(NodeId node, int flags);
+  HandleId open_file(NodeId id, int flags);
   /// Without a handle (0) the bytes are those of the text last shown by get_attributes.
-  std::string read(NodeId node, HandleId handle, std::uint64_t offset, std::uint64_t size);
+  std::string read(NodeId id, HandleId handle, std::uint64_t offset, std::uint64_t size);
   /// Runs the commits whose lines end; `interrupted` is polled while one runs and ends the wait
   /// with FsError{EINTR}.
-  void write(NodeId node, HandleId handle, std::string_view text,
+  void write(NodeId id, HandleId handle, std::string_view text,
              const std::function<bool()>& interrupted);
   /// At a close: the line that did not end.
   void flush(NodeId node, HandleId handle, const std::function<bool()>& interrupted);

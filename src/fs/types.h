@@ -15,7 +15,8 @@
 
 namespace vgerfs::fs {
 
-/// The number by which the kernel knows a node of the mount. Never reused while the kernel may hold it.
+/// The number by which the kernel knows a node of the mount. Never reused while the kernel may hold
+/// it.
 using NodeId = std::uint64_t;
 inline constexpr NodeId kRootNode = 1;
 
@@ -71,17 +72,19 @@ using HandleId = std::uint64_t;
 /// One directory entry handed to the binding; false: the reply is full, this entry was not taken.
 struct DirectoryItem {
   std::string_view name;
-  std::uint64_t next_cookie = 0;  // where reading goes on after this entry; stays valid while entries vanish
-  Attributes attributes;          // inode and type at least; all of it when `node` is set
-  NodeId node = 0;                // set for readdirplus: a look-up reference is taken if the item is accepted
+  std::uint64_t next_cookie =
+      0;  // where reading goes on after this entry; stays valid while entries vanish
+  Attributes attributes;  // inode and type at least; all of it when `node` is set
+  NodeId node = 0;  // set for readdirplus: a look-up reference is taken if the item is accepted
 };
 using DirectorySink = std::function<bool(const DirectoryItem&)>;
 
 /// The cookie of the first entry after "." and "..", which have 0 and 1.
 inline constexpr std::uint64_t kFirstCookie = 2;
-/// Offers "." and ".." unless `cookie` lies behind them; false if the reply is full. The kernel takes no look-up reference
-/// for them.
-bool offer_dots(std::uint64_t inode, std::uint64_t parent_inode, std::uint64_t cookie, const DirectorySink& sink);
+/// Offers "." and ".." unless `cookie` lies behind them; false if the reply is full. The kernel
+/// takes no look-up reference for them.
+bool offer_dots(std::uint64_t inode, std::uint64_t parent_inode, std::uint64_t cookie,
+                const DirectorySink& sink);
 
 struct FsStatistics {
   std::uint64_t block_bytes = 4096;

@@ -120,6 +120,7 @@ class BindingTest : public ::testing::Test {
 
 std::vector<std::string> names_of(const std::vector<ListedName>& listed) {
   std::vector<std::string> names;
+  names.reserve(listed.size());
   for (const ListedName& each : listed) names.push_back(each.name);
   return names;
 }
@@ -382,6 +383,7 @@ TEST_F(BindingTest, ExtendedAttributesRespectTheCallersBuffer) {
 
 TEST_F(BindingTest, DirectoriesAreReadInSmallSteps) {
   std::vector<repo::Entry> entries;
+  entries.reserve(500);
   std::vector<std::string> expected{".", ".."};
   for (int i = 0; i < 500; ++i) {
     expected.push_back(fmt::format("file{:04}", i));
@@ -444,6 +446,7 @@ TEST_F(BindingTest, ASyncThatWaitsLetsOthersGoOn) {
   const std::uint64_t directory = source();
   ingest_.hold_sync();
   std::vector<std::uint64_t> waiting;
+  waiting.reserve(40);
   for (int i = 0; i < 40; ++i) waiting.push_back(kernel_.send_fsyncdir(directory));
   EXPECT_EQ(kernel_.lookup(snapshot(), "file").error, 0);
   EXPECT_FALSE(kernel_.answered(waiting[0], 50));

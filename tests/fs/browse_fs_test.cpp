@@ -213,6 +213,7 @@ TEST_F(BrowseFsTest, ReadsWhatWasStoredAtEveryOffset) {
 
 TEST_F(BrowseFsTest, ManyTinyExtentsComeAsOnePiece) {
   std::vector<BrowseWorld::Piece> pieces;
+  pieces.reserve(64);
   std::string all;
   for (int i = 0; i < 2000; ++i) {
     pieces.push_back({fmt::format("{},", i)});
@@ -233,6 +234,7 @@ TEST_F(BrowseFsTest, HolesAreNotCountedAsBlocks) {
 
 TEST_F(BrowseFsTest, HolesOfALongListAreCountedAtLookup) {
   std::vector<BrowseWorld::Piece> pieces;
+  pieces.reserve(64);
   for (int i = 0; i < 40; ++i) {
     pieces.push_back({std::string(512, static_cast<char>('a' + i % 26))});
     pieces.push_back({.hole = 512});
@@ -286,7 +288,9 @@ TEST_F(BrowseFsTest, ExtendedAttributesComeWhole) {
 
 TEST_F(BrowseFsTest, LargeDirectoriesAreReadInSteps) {
   std::vector<repo::Entry> entries;
+  entries.reserve(3000);
   std::vector<std::string> expected;
+  expected.reserve(3000);
   for (int i = 0; i < 3000; ++i) expected.push_back(fmt::format("{:05}", i * 7));
   for (const auto& name : expected) entries.push_back(world_->file(name, ""));
   world_->add("h", "s", kTime, entries);
@@ -297,6 +301,7 @@ TEST_F(BrowseFsTest, LargeDirectoriesAreReadInSteps) {
 
 TEST_F(BrowseFsTest, ACookieIsGoodWithoutItsBookmark) {
   std::vector<repo::Entry> entries;
+  entries.reserve(3000);
   for (int i = 0; i < 3000; ++i) entries.push_back(world_->file(fmt::format("{:05}", i), ""));
   world_->add("h", "s", kTime, entries);
   std::string first;
@@ -379,6 +384,7 @@ TEST_F(BrowseFsTest, AMissingDirectoryNodeIsAnErrorAndNotAnEmptyDirectory) {
 
 TEST_F(BrowseFsTest, SequentialReadersAreReadAheadOf) {
   std::vector<BrowseWorld::Piece> pieces;
+  pieces.reserve(64);
   for (int i = 0; i < 64; ++i)
     pieces.push_back({std::string(256 * 1024, static_cast<char>('A' + i))});
   world_->add("h", "s", kTime, {world_->file("f", pieces)});
@@ -394,6 +400,7 @@ TEST_F(BrowseFsTest, SequentialReadersAreReadAheadOf) {
 
 TEST_F(BrowseFsTest, RandomReadersAreNot) {
   std::vector<BrowseWorld::Piece> pieces;
+  pieces.reserve(64);
   for (int i = 0; i < 64; ++i)
     pieces.push_back({std::string(256 * 1024, static_cast<char>('A' + i))});
   world_->add("h", "s", kTime, {world_->file("f", pieces)});
@@ -453,11 +460,13 @@ TEST_F(BrowseFsTest, ARemovedSnapshotGoes) {
 
 TEST_F(BrowseFsTest, ManyThreadsReadAtOnce) {
   std::vector<repo::Entry> entries;
+  entries.reserve(3000);
   for (int i = 0; i < 200; ++i)
     entries.push_back(world_->file(fmt::format("f{}", i), fmt::format("text {}", i)));
   world_->add("h", "s", kTime, entries);
   const NodeId root = lookup(fmt::format("snapshots/h/s/{}", kTime)).node;
   std::vector<std::future<void>> readers;
+  readers.reserve(4);
   for (int t = 0; t < 4; ++t) {
     readers.push_back(std::async(std::launch::async, [&, t] {
       for (int i = t; i < 200; ++i) {

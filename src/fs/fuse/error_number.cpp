@@ -15,7 +15,7 @@ int error_number_of(ErrorCode code) noexcept {
     case ErrorCode::not_found: return ENOENT;
     case ErrorCode::exists: return EEXIST;
     case ErrorCode::busy: return EBUSY;
-    case ErrorCode::wrong_key: return EACCES;
+    case ErrorCode::wrong_key:
     case ErrorCode::denied: return EACCES;
     case ErrorCode::unsupported: return EOPNOTSUPP;
     case ErrorCode::corrupt: return EIO;

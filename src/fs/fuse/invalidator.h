@@ -27,8 +27,8 @@ class Invalidator {
 
   /// Does not wait.
   void push(NodeId parent, std::string_view name);
-  /// The kernel asks for the node's attributes again when it needs them next. At once: takes no lock
-  /// that a request may hold.
+  /// The kernel asks for the node's attributes again when it needs them next. At once: takes no
+  /// lock that a request may hold.
   void forget_attributes(NodeId node);
   /// Waits until what was pushed before is told, or the time is over.
   void drain(std::chrono::milliseconds max_wait);

@@ -1,10 +1,10 @@
 #include "fs/fuse/request_loop.h"
 
 #include <pthread.h>
-#include <signal.h>
 
 #include <cerrno>
 #include <chrono>
+#include <csignal>
 #include <cstdlib>
 #include <utility>
 

@@ -28,7 +28,9 @@ class RequestLoop {
   void stop();
 
  private:
-  static constexpr std::size_t kMaxThreads = 32;
+  /// More than ever wait for one commit with changes to its source: signals and readers must get
+  /// through.
+  static constexpr std::size_t kMaxThreads = 64;
 
   void serve();
   void add_thread();  // with mutex_ held

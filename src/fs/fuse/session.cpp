@@ -9,8 +9,8 @@
 #include <cerrno>
 #include <cstdarg>
 #include <cstdio>
+#include <new>
 #include <utility>
-#include <vector>
 
 #include "base/log.h"
 #include "fs/fuse/binding.h"
@@ -87,10 +87,10 @@ struct Session::Impl {
                  .committed = [this] { show_commits(); }}) {
     ::fuse_set_log_func(log_line);
     const std::string text = mount_options(options);
-    std::array<const char*, 3> arguments = {"vgerfs", "-o", text.c_str()};
-    std::vector<char*> argv;
-    for (const char* argument : arguments) argv.push_back(const_cast<char*>(argument));
-    fuse_args args = FUSE_ARGS_INIT(static_cast<int>(argv.size()), argv.data());
+    fuse_args args = FUSE_ARGS_INIT(0, nullptr);
+    for (const char* argument : {"vgerfs", "-o", text.c_str()}) {
+      if (::fuse_opt_add_arg(&args, argument) != 0) throw std::bad_alloc{};
+    }
     session.reset(::fuse_session_new(&args, &operations(), sizeof(fuse_lowlevel_ops), &binding));
     ::fuse_opt_free_args(&args);
     if (!session) throw Error{ErrorCode::unsupported, "libfuse refuses the mount options: " + text};
