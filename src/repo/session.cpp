@@ -73,6 +73,7 @@ struct Session::Impl {
 
   std::mutex publish_mutex;  // one checkpoint or commit at a time; held across I/O by design, see docs/LOCKING.md
   std::vector<RecordId> records;             // of this session; guarded by publish_mutex, as the next
+  std::vector<PackDescription> written;      // handed to the store, not yet known to be durable
   std::vector<PackDescription> unpublished;  // durable packs whose record is still to be written
   std::mutex timer_mutex;
   std::condition_variable_any timer;
@@ -179,16 +180,20 @@ void Session::Impl::forget(const std::vector<PackDescription>& packs) {
 void Session::Impl::checkpoint() {
   const std::lock_guard lock{publish_mutex};
   std::vector<PackDescription> packs = writer->flush();
-  if (!packs.empty()) {
+  std::move(packs.begin(), packs.end(), std::back_inserter(written));
+  if (!written.empty()) {
     try {
       repository.backend().barrier();
-    } catch (...) {
-      // Which packs became durable is unknown and their bytes are gone: this session cannot promise anything any more.
+    } catch (const Error& error) {
+      // A store that is away keeps account of what it was given: the next barrier holds for that too. After any other
+      // failure the bytes of some packs are gone: this session cannot promise anything any more.
+      if (error.code() == ErrorCode::unavailable) throw;
       writer->abandon(std::current_exception());
-      forget(packs);
+      forget(written);
       throw;
     }
-    std::move(packs.begin(), packs.end(), std::back_inserter(unpublished));
+    std::move(written.begin(), written.end(), std::back_inserter(unpublished));
+    written.clear();
   }
   publish_packs();
 }

@@ -35,8 +35,6 @@ def restores_what_was_backed_up(world: World):
 
 def opens_with_a_key_file(world: World):
     key_file = world.work + "/key"
-    with open(key_file, "w", opener=lambda p, f: os.open(p, f, 0o600)) as out:
-        out.write("vgerfs-key-1:" + os.urandom(32).hex() + "\n")
     world.admin("key", "add", "--role", "full", "--new-key-file", key_file)
     read(world, "list", VGERFS_KEY_FILE=key_file)
 

@@ -160,6 +160,20 @@ TEST(Session, AfterAFailedBarrierItPromisesNothing) {
   EXPECT_TRUE(test.store().names(ObjectType::snapshot).empty());
 }
 
+TEST(Session, AStoreThatWasAwayGetsItsBarrierAgain) {
+  TestRepository test;
+  const auto repository = test.open(TestRepository::full_key(), "client");
+  Session session{*repository, session_options()};
+  const Bytes bytes = random_bytes(7, 300'000);
+  const ChunkId id = session.put(ChunkKind::data, bytes);
+  test.faulty().order({.fault = testing::Fault::fail, .call = testing::Call::barrier, .code = ErrorCode::unavailable});
+  EXPECT_THROW(session.checkpoint(), Error);
+  EXPECT_FALSE(session.is_over());
+  session.commit(draft());
+  const auto reader = test.open(TestRepository::full_key(), "reader");
+  EXPECT_EQ(reader->reader().get(ChunkKind::data, id), bytes);
+}
+
 TEST(Session, ARecordThatFailedIsWrittenByTheNextCheckpoint) {
   TestRepository test;
   const auto repository = test.open(TestRepository::full_key(), "client");

@@ -121,8 +121,8 @@ def git_clone_with_an_ingest_key(world: World):
     key = world.add_ingest_key()
     for _ in range(2):
         mount = world.mount(key=key, client="ingest")
-        run("rm", "-rf", mount.ingest + "/git/clone")
         os.makedirs(mount.ingest + "/git", exist_ok=True)
+        run("rm", "-rf", mount.ingest + "/git/clone")
         run("git", "clone", "-q", "--no-local", world.work + "/origin", mount.ingest + "/git/clone")
         mount.commit("git")
         check(os.listdir(mount.path + "/snapshots") == [], "an ingest key sees snapshots")
