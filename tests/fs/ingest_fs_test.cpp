@@ -703,7 +703,7 @@ TEST_P(Ingest, AfterAFailedBarrierWhatIsLostIsForgottenAndTheRestCommits) {
   commit_file("old", "old");
   client_->write_file("x/new", random_text(1, 100'000));
   client_->write_at("x/old", 0, random_text(2, 90'000));
-  world_.repository().faulty().order({.call = testing::Call::barrier});
+  world_.repository().faulty().order({.call = testing::Call::barrier, .code = ErrorCode::io});
   EXPECT_NE(failure_of([&] { commit(); }), 0);
   EXPECT_FALSE(client_->exists("x/new")) << "its bytes are nowhere";
   EXPECT_EQ(client_->stat("x/old").size, 3U) << "as in the last snapshot";

@@ -283,8 +283,10 @@ TEST_P(IngestResume, ADamagedJournalIsNamedAndNothingIsGuessed) {
   client_.reset();
   {
     std::fstream file{path, std::ios::in | std::ios::out | std::ios::binary};
+    file.seekg(2000);
+    const int byte = file.get();
     file.seekp(2000);
-    file.put('X');
+    file.put(static_cast<char>(byte ^ 1));
   }
   mount();
   try {

@@ -22,8 +22,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-fs::path golden() { return fs::path{VGERFS_TEST_DATA} / "../../golden/worked_example"; }
-fs::path format_document() { return fs::path{VGERFS_TEST_DATA} / "../../../docs/FORMAT.md"; }
+fs::path golden() { return fs::path{VGERFS_TESTS} / "golden/worked_example"; }
+fs::path format_document() { return fs::path{VGERFS_TESTS} / "../docs/FORMAT.md"; }
 
 std::string read_text(const fs::path& path) {
   std::ifstream in{path, std::ios::binary};

@@ -291,7 +291,7 @@ TEST(Session, IsOverWhenABarrierFailed) {
   Session session{*repository, session_options()};
   session.put(ChunkKind::data, random_bytes(1, 1000));
   EXPECT_FALSE(session.is_over());
-  test.faulty().order({.call = testing::Call::barrier});
+  test.faulty().order({.call = testing::Call::barrier, .code = ErrorCode::io});
   EXPECT_THROW(session.checkpoint(), Error);
   EXPECT_TRUE(session.is_over());
 }
