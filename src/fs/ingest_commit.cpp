@@ -215,6 +215,8 @@ CommitReport Commit::run() {
     return report_last(*base);
   }
   find_changed_links(source_);
+  // What the store refused before is in the way of new chunks until it has been stored.
+  if (source_.session->is_blocked()) source_.session->checkpoint();
   seal_files();
   const auto sink = source_.memory.sink(*source_.session);
   const BuiltTree built = build_tree(source_, *sink);

@@ -543,6 +543,8 @@ void ChunkWriter::settle(const std::vector<PackDescription>& packs) {
 
 void ChunkWriter::adopt(BlockEntry entry, ByteView sealed) { impl_->adopt(std::move(entry), sealed); }
 
+bool ChunkWriter::blocked() const noexcept { return impl_->store_failed; }
+
 bool ChunkWriter::failed() const noexcept { return impl_->failed; }
 
 void ChunkWriter::abandon(std::exception_ptr reason) { impl_->fail(std::move(reason)); }

@@ -67,6 +67,8 @@ class ChunkWriter final : public PendingChunks {
   std::vector<PackDescription> flush();
   /// A failure is final: every later call throws it, and what was not settled is lost.
   bool failed() const noexcept;
+  /// The store refused a pack and no flush has succeeded since.
+  bool blocked() const noexcept;
   /// Every later call throws `reason`: what was handed to the store is lost.
   void abandon(std::exception_ptr reason);
   /// These packs are in the index now: their chunks are no longer pending.

@@ -259,6 +259,7 @@ PutResult Session::put_chunk(ChunkKind kind, ByteView bytes) { return impl_->wri
 PutResult Session::put_again(ChunkKind kind, ByteView bytes) { return impl_->writer->put_again(kind, bytes); }
 void Session::adopt_block(BlockEntry entry, ByteView sealed) { impl_->writer->adopt(std::move(entry), sealed); }
 bool Session::is_over() const noexcept { return impl_->writer->failed(); }
+bool Session::is_blocked() const noexcept { return impl_->writer->blocked(); }
 void Session::checkpoint() { impl_->checkpoint(); }
 ListedSnapshot Session::commit(const SnapshotDraft& draft) { return impl_->commit(draft); }
 SessionCounters Session::counters() const { return impl_->writer->counters(); }

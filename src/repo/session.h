@@ -62,6 +62,8 @@ class Session final : public ChunkSink {
   void adopt_block(BlockEntry entry, ByteView sealed);
   /// The session failed for good: what its last checkpoint did not name is lost, every later call throws.
   bool is_over() const noexcept;
+  /// The store refused a pack: nothing more is taken in until a checkpoint succeeds.
+  bool is_blocked() const noexcept;
 
   /// Makes everything put so far durable and named by an index record. Called by itself every checkpoint interval. Writes nothing if nothing was added.
   void checkpoint();

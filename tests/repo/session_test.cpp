@@ -140,8 +140,10 @@ TEST(Session, APackThatTheStoreRefusedIsStoredByTheNextCheckpoint) {
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ErrorCode::no_space);
   }
+  EXPECT_TRUE(session.is_blocked());
   EXPECT_THROW(session.put(ChunkKind::data, random_bytes(6, 1000)), Error);
   session.checkpoint();
+  EXPECT_FALSE(session.is_blocked());
   session.put(ChunkKind::data, random_bytes(6, 1000));
   session.commit(draft());
   const auto reader = test.open(TestRepository::full_key(), "reader");
