@@ -107,6 +107,7 @@ class SourceJournal::Transaction {
   proto::JournalRecord record_;
   std::size_t record_bytes_ = 0;
   std::uint64_t kept_bytes_ = 0;
+  bool checkpoint_failed_ = false;
   JournalBlockWriter::Emit emit_ = [this](const proto::JournalBlock& block) {
     proto::JournalRecord record;
     *record.mutable_block() = block;
@@ -315,9 +316,15 @@ void SourceJournal::Transaction::keep_chunk(const ChunkId& id) {
                                              repo::DedupPolicy::all);
   };
   if (owner_.blocks_->contains(id) || is_durable()) return;
-  if (kept_bytes_ >= kCheckpointBytes) {
-    source_.session->checkpoint();
-    kept_bytes_ = 0;
+  if (kept_bytes_ >= kCheckpointBytes && !checkpoint_failed_) {
+    try {
+      source_.session->checkpoint();
+      kept_bytes_ = 0;
+    } catch (const Error& error) {
+      // Durable on this machine is what was asked for: that needs no store.
+      checkpoint_failed_ = true;
+      log::warning("{}: the journal takes what the store does not: {}", source_.name, error.what());
+    }
     if (is_durable()) return;
   }
   const Bytes bytes = context_.repository.reader().get(repo::ChunkKind::data, id);

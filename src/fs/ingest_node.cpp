@@ -140,6 +140,8 @@ std::uint64_t number_of_base_entry(std::uint64_t directory_number, std::string_v
     writer.bytes(bytes_of(source));
   } else {
     writer.u64(directory_number);
+    // A root lies in no directory.
+    if (directory_number == 0) writer.bytes(bytes_of(source));
     writer.bytes(bytes_of("/"));
     writer.bytes(bytes_of(entry.name()));
   }

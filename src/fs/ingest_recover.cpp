@@ -1,5 +1,6 @@
 #include "fs/ingest_recover.h"
 
+#include <algorithm>
 #include <unordered_set>
 #include <utility>
 
@@ -64,6 +65,10 @@ std::string path_of(const Inode& inode) {
   for (const Inode* at = &inode; !at->links.empty(); at = at->links.front().parent) {
     path = path.empty() ? *at->links.front().name : *at->links.front().name + "/" + path;
   }
+  // For a line of a log, whatever is in the names.
+  std::replace_if(
+      path.begin(), path.end(), [](unsigned char byte) { return byte < 0x20 || byte == 0x7F; },
+      '?');
   return path;
 }
 

@@ -44,6 +44,9 @@ class Image {
     for (const auto& node : record.nodes()) apply_node(node);
     for (const auto& link : record.links()) apply_link(link);
     if (record.has_totals()) totals_ = record.totals();
+    if (record.ByteSizeLong() == 0) return;  // the end of a transaction
+    // What came after a commit that failed is not in what it would have published.
+    committing_.reset();
     if (record.has_committing()) committing_ = record.committing();
   }
 

@@ -7,6 +7,7 @@
 #include "base/sha256.h"
 #include "fs/ingest_reader.h"
 #include "fs/ingest_source.h"
+#include "repo/limits.h"
 
 namespace vgerfs::fs {
 namespace {
@@ -119,6 +120,10 @@ class Builder {
   }
 
   void push(const InodePtr& inode, repo::Entry entry) {
+    if (levels_.size() > repo::kMaxDirectoryDepth) {
+      throw Error{ErrorCode::usage,
+                  "directories lie deeper in one another than a snapshot can hold"};
+    }
     auto level = std::make_unique<Level>(inode, std::move(entry), *source_.trees, sink_,
                                          context_.repository.keyring().split_key());
     {

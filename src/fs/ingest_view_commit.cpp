@@ -142,7 +142,12 @@ void IngestView::suspend() noexcept {
         source->end_session();
         continue;
       }
-      source->session->checkpoint();
+      try {
+        source->session->checkpoint();
+      } catch (const Error& error) {
+        // The journal keeps what the store does not take.
+        log::warning("{}: {}", source->name, error.what());
+      }
       source->journal.sync_after_checkpoint();
     } catch (const std::exception& error) {
       log::error("{}: what was not synced may be lost: {}", source->name, error.what());

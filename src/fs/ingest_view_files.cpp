@@ -299,6 +299,7 @@ void IngestView::release(NodeId /*node*/, HandleId handle) noexcept {
     if (--inode->handles == 0 && inode->link_count == 0) {
       inode->content = nullptr;
       inode->stored = nullptr;
+      context_.runs.note(inode, 0);
     }
     if (inode->handles != 0 || !inode->content || source == nullptr) {
       context_.tree.drop_unused(*inode);

@@ -159,6 +159,7 @@ void IngestView::drop_name(Inode& directory, std::string_view name, const InodeP
     // The journal's list may keep the inode for minutes, but nobody needs its bytes.
     inode->content = nullptr;
     inode->stored = nullptr;
+    context_.runs.note(inode, 0);
   }
 }
 

@@ -281,6 +281,7 @@ TEST_P(Ingest, AnUnlinkedFileThatIsBeingWrittenDoesNotHoldTheCommitUp) {
 TEST_P(Ingest, KeepsFilesOutOfItsRootAndSourcesInTheirPlace) {
   client_->mkdir("x");
   client_->mkdir("y");
+  EXPECT_NE(client_->stat("x").inode, client_->stat("y").inode);
   client_->mkdir("x/d");
   client_->write_file("x/f", "f");
   EXPECT_EQ(failure_of([&] { client_->create("f"); }), EPERM);

@@ -120,7 +120,8 @@ class ModelRun {
   std::unique_ptr<IngestClient> mount() {
     IngestOptions options;
     options.autocommit_s = 0;
-    options.checkpoint_interval_s = 0;  // else a tick would make durable what the model does not know of
+    options.checkpoint_interval_s =
+        0;  // else a tick would make durable what the model does not know of
     options.spool_bytes = below(3) == 0 ? 64 * 1024 : 64 << 20;
     return world_.mount(options);
   }

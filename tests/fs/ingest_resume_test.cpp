@@ -160,6 +160,50 @@ TEST_P(IngestResume, KeepsChangesOfNamesInTheBase) {
   EXPECT_EQ(tree->size(), 5U);
 }
 
+TEST_P(IngestResume, ReadsBackWhatDeduplicatesAgainstTheInterruptedSession) {
+  const std::string text = random_text(1, 400'000);
+  client_->mkdir("x");
+  client_->write_file("x/f", text);
+  sync("x/f");
+  mount();
+  EXPECT_EQ(client_->read_failure("x/f"), EACCES);
+  client_->write_file("x/again", text);
+  EXPECT_EQ(client_->read_file("x/again"), text);
+  commit();
+  EXPECT_EQ(latest("f"), text);
+  EXPECT_EQ(latest("again"), text);
+}
+
+TEST_P(IngestResume, WhatWasSyncedAfterAFailedCommitIsNotTakenForCommitted) {
+  client_->mkdir("x");
+  client_->write_file("x/f", "f");
+  sync("x/f");
+  // The snapshot is published, but its reply is lost.
+  world_.repository().faulty().order(
+      {.fault = testing::Fault::lose_reply, .call = testing::Call::barrier, .nth = 3});
+  EXPECT_NE(failure_of([&] { commit(); }), 0);
+  client_->write_file("x/g", "g");
+  sync("x/g");
+  mount();
+  EXPECT_TRUE(client_->exists("x/g"));
+  client_->view().commit_all("test");
+  EXPECT_EQ(latest("g"), "g");
+}
+
+TEST_P(IngestResume, AStoreThatIsAwayDoesNotKeepFsyncFromWorking) {
+  client_->mkdir("x");
+  client_->write_file("x/f", random_text(1, 100'000));
+  world_.repository().faulty().order({.call = testing::Call::write, .times = 1000});
+  world_.repository().faulty().order({.call = testing::Call::barrier, .times = 1000});
+  sync("x/f");
+  client_->write_file("x/g", random_text(2, 100'000));
+  client_->view().suspend();
+  mount();
+  commit();
+  EXPECT_EQ(latest("f"), random_text(1, 100'000));
+  EXPECT_EQ(latest("g"), random_text(2, 100'000));
+}
+
 TEST_P(IngestResume, SuspendKeepsEverything) {
   const std::string text = random_text(1, 2'000'000);
   client_->mkdir("x");
