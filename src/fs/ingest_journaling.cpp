@@ -6,7 +6,6 @@
 
 #include "base/error.h"
 #include "base/log.h"
-#include "fs/ingest_reader.h"
 #include "fs/ingest_source.h"
 
 namespace vgerfs::fs {

@@ -7,7 +7,6 @@
 #include <utility>
 
 #include "base/error.h"
-#include "fs/ingest_reader.h"
 #include "repo/node_walk.h"
 #include "repo/tree_walk.h"
 

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "fs/ingest_source.h"
+#include "fs/ingest_stored.h"
 
 namespace vgerfs::fs {
 namespace {
@@ -26,40 +27,44 @@ struct Stretch {
 using StretchVisitor = std::function<bool(Stretch&)>;
 
 bool visit_stored_stretches(const ContentView& view, const StoredContent& stored,
-                            std::uint64_t start, std::uint64_t end, const StretchVisitor& each) {
-  bool go_on = true;
-  visit_stored(*view.trees, stored, start, end, [&](std::uint64_t at, const repo::Extent& extent) {
+                            StoredExtents& extents, std::uint64_t start, std::uint64_t end,
+                            const StretchVisitor& each) {
+  return extents.visit(start, end, [&](std::uint64_t at, const repo::Extent& extent) {
     Stretch stretch{.start = at, .bytes = extent.bytes, .hole = !extent.chunk};
     stretch.received = view.epoch != 0 && stored.epoch == view.epoch;
     stretch.chunk = extent.chunk;
     stretch.chunk_offset = extent.chunk_offset;
-    return go_on = each(stretch);
+    return each(stretch);
   });
-  return go_on;
 }
 
 void visit_stretches(const ContentView& view, std::uint64_t start, std::uint64_t end,
                      const StretchVisitor& each) {
   if (!view.content) {
-    if (view.stored) visit_stored_stretches(view, *view.stored, start, end, each);
+    if (!view.stored) return;
+    StoredExtents extents{*view.trees, *view.stored};
+    visit_stored_stretches(view, *view.stored, extents, start, end, each);
     return;
   }
   // In portions: most callers stop early.
   constexpr std::size_t kPortion = 64;
+  std::shared_ptr<const StoredContent> stored;  // one for the content's life
+  std::optional<StoredExtents> extents;
   while (start < end) {
     std::vector<ContentPiece> pieces;
-    std::shared_ptr<const StoredContent> stored;
     {
       const std::lock_guard lock{view.content->mutex()};
       pieces = view.content->pieces(start, end, kPortion);
-      stored = view.content->stored();
+      if (!stored) stored = view.content->stored();
     }
+    if (stored && !extents) extents.emplace(*view.trees, *stored);
     if (pieces.empty()) return;
     start = pieces.back().start + pieces.back().segment.bytes;
     for (ContentPiece& piece : pieces) {
       const Segment& segment = piece.segment;
       if (segment.kind == SegmentKind::stored) {
-        if (!visit_stored_stretches(view, *stored, piece.start, piece.start + segment.bytes, each))
+        if (!visit_stored_stretches(view, *stored, *extents, piece.start,
+                                    piece.start + segment.bytes, each))
           return;
         continue;
       }
@@ -112,38 +117,6 @@ ContentView view_of(const Inode& inode) {
     view.epoch = inode.source->epoch;
   }
   return view;
-}
-
-void visit_stored(repo::ChunkSource& trees, const StoredContent& stored, std::uint64_t start,
-                  std::uint64_t end,
-                  const std::function<bool(std::uint64_t, const repo::Extent&)>& each) {
-  end = std::min(end, stored.bytes);
-  // `at` is where the extent begins in the file.
-  const auto cut = [&](std::uint64_t at, repo::Extent extent) {
-    const std::uint64_t from = std::max(at, start);
-    const std::uint64_t to = std::min(at + extent.bytes, end);
-    if (extent.chunk) extent.chunk_offset += static_cast<std::uint32_t>(from - at);
-    extent.bytes = to - from;
-    return each(from, extent);
-  };
-  if (!stored.root) {
-    std::uint64_t at = 0;
-    for (const repo::Extent& extent : stored.extents) {
-      if (at >= end) return;
-      if (at + extent.bytes > start && !cut(at, extent)) return;
-      at += extent.bytes;
-    }
-    return;
-  }
-  repo::Entry entry;
-  fill_content(entry, stored);
-  repo::ExtentReader reader{trees, entry};
-  for (std::uint64_t at = start; at < end;) {
-    const auto located = reader.at(at);
-    if (!located) return;
-    if (!cut(located->start, located->extent)) return;
-    at = located->start + located->extent.bytes;
-  }
 }
 
 std::size_t read_content(IngestContext& context, const ContentView& view, std::uint64_t offset,

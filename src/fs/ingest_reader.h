@@ -31,10 +31,4 @@ bool is_readable(const ContentView& view);
 /// SEEK_DATA or SEEK_HOLE. Throws FsError{ENXIO} at and beyond the end, and where no data follows.
 std::uint64_t seek_content(const ContentView& view, std::uint64_t offset, bool data);
 
-/// The extents of [start, end) of a stored content, cut to it, in order; until `each` returns
-/// false.
-void visit_stored(repo::ChunkSource& trees, const StoredContent& stored, std::uint64_t start,
-                  std::uint64_t end,
-                  const std::function<bool(std::uint64_t start, const repo::Extent& extent)>& each);
-
 }  // namespace vgerfs::fs

@@ -5,8 +5,8 @@
 
 #include "base/error.h"
 #include "base/sha256.h"
-#include "fs/ingest_reader.h"
 #include "fs/ingest_source.h"
+#include "fs/ingest_stored.h"
 #include "repo/limits.h"
 
 namespace vgerfs::fs {
@@ -64,6 +64,7 @@ bool build_content(repo::Entry& entry, Inode& inode, IngestContext& context,
     return content != nullptr;
   }
   repo::ExtentListBuilder list{sink};
+  std::optional<StoredExtents> extents;
   for (const ContentPiece& piece : pieces) {
     const Segment& segment = piece.segment;
     switch (segment.kind) {
@@ -74,11 +75,12 @@ bool build_content(repo::Entry& entry, Inode& inode, IngestContext& context,
         break;
       case SegmentKind::spool: bug("a file is committed before it is sealed");
       case SegmentKind::stored:
-        visit_stored(trees, *stored, piece.start, piece.start + segment.bytes,
-                     [&](std::uint64_t, const repo::Extent& extent) {
-                       list.add(extent);
-                       return true;
-                     });
+        if (!extents) extents.emplace(trees, *stored);
+        extents->visit(piece.start, piece.start + segment.bytes,
+                       [&](std::uint64_t, const repo::Extent& extent) {
+                         list.add(extent);
+                         return true;
+                       });
         break;
     }
   }
