@@ -472,6 +472,48 @@ TEST_F(BindingTest, TheEndOfTheMountInterruptsWaitingSyncs) {
   EXPECT_EQ(kernel_.receive(waiting).error, EINTR);
 }
 
+/// Looks again and again: what it waits for happens on another thread.
+template <class Condition>
+bool eventually(Condition condition) {
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds{30};
+  while (!condition()) {
+    if (std::chrono::steady_clock::now() > deadline) return false;
+    std::this_thread::yield();
+  }
+  return true;
+}
+
+TEST_F(BindingTest, WhatNobodyTookIsGivenBack) {
+  start(Kind::writable);
+  const std::uint64_t directory = source();
+  const File file = created(directory);
+  fuse_release_in release{};
+  release.fh = file.handle;
+  kernel_.call_with(FUSE_RELEASE, file.node, release);
+  const auto asked = [&](const std::string& what) {
+    return eventually([&] {
+      const auto log = ingest_.log();
+      return std::find(log.begin(), log.end(), what) != log.end();
+    });
+  };
+  const std::string forget = fmt::format("forget {} 1", file.node & 0xFF);
+  kernel_.stop_listening();
+  fuse_read_in read{};
+  read.size = 4096;
+  kernel_.send(FUSE_READDIRPLUS, directory, FakeKernel::bytes_of_struct(read));
+  EXPECT_TRUE(asked(forget)) << "a listed node";
+  fuse_open_in open{};
+  kernel_.send(FUSE_OPEN, file.node, FakeKernel::bytes_of_struct(open));
+  EXPECT_TRUE(asked(fmt::format("open {} flags=0", file.node & 0xFF)));
+  EXPECT_TRUE(eventually([&] { return ingest_.open_handles().empty(); })) << "an open file";
+  fuse_create_in create{};
+  create.flags = O_WRONLY | O_CREAT;
+  kernel_.send(FUSE_CREATE, directory,
+               FakeKernel::bytes_of_struct(create) + FakeKernel::name("new"));
+  EXPECT_TRUE(asked(fmt::format("forget {} 1", (file.node & 0xFF) + 1))) << "a new file";
+  EXPECT_TRUE(eventually([&] { return ingest_.open_handles().empty(); }));
+}
+
 TEST_F(BindingTest, AHangUpEndsTheSession) {
   start(Kind::writable);
   kernel_.hang_up();

@@ -372,6 +372,18 @@ TEST_F(BrowseFsTest, DamageIsTheErrorOfThatFileAloneAndLoggedOnce) {
               ElementsAre(::testing::AllOf(HasSubstr("bad"), HasSubstr("data/damaged"))));
 }
 
+TEST_F(BrowseFsTest, ExtentsThatLieAreDamageAndNotOtherBytes) {
+  auto beyond = world_->file("beyond", "content");
+  beyond.mutable_extents(0)->set_chunk_offset(3);  // of a chunk of 7 bytes, 7 bytes from 3 on
+  auto shorter = world_->file("shorter", "content");
+  shorter.set_size(100);
+  world_->add("h", "s", kTime, {beyond});
+  EXPECT_EQ(errno_of([&] { view().read(in_snapshot("beyond").node, 0, 100); }), EIO);
+  BrowseFile file{*world_, shorter};
+  EXPECT_THROW(file.read(0, 100), Error)
+      << "fewer bytes than the size would look like the end of the file";
+}
+
 TEST_F(BrowseFsTest, AMissingDirectoryNodeIsAnErrorAndNotAnEmptyDirectory) {
   const auto sub = world_->directory("sub", {world_->file("f", "x")});
   world_->add("h", "s", kTime, {sub, world_->file("other", "y")});

@@ -63,6 +63,8 @@ class FakeKernel {
   /// The file system's end; it closes it.
   int descriptor() const { return theirs_; }
   fuse_init_out handshake() { return receive(init_unique_).as<fuse_init_out>(); }
+  /// Answers find nobody any more, as those to a request that was killed.
+  void stop_listening() { ::shutdown(ours_.get(), SHUT_RD); }
   /// As an unmount.
   void hang_up() { ours_.reset(); }
 
