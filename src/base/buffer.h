@@ -1,5 +1,5 @@
-// Large reusable buffers. First touch of fresh memory costs more than the work done on it, so packs, blocks and
-// file reads take theirs from a pool.
+// Large reusable buffers. First touch of fresh memory costs more than the work done on it, so
+// packs, blocks and file reads take theirs from a pool.
 #pragma once
 
 #include <cstddef>
@@ -13,7 +13,8 @@ namespace vgerfs {
 
 class BufferPool;
 
-/// Uninitialised bytes with a size within a fixed capacity; goes back to its pool when destroyed. Move-only.
+/// Uninitialised bytes with a size within a fixed capacity; goes back to its pool when destroyed.
+/// Move-only.
 class Buffer {
  public:
   Buffer() = default;

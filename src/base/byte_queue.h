@@ -10,8 +10,8 @@
 
 namespace vgerfs {
 
-/// FIFO of values with a weight each. `push` waits while the queue is over its budget; one value always fits, so a
-/// value larger than the budget does not block for ever. Thread-safe.
+/// FIFO of values with a weight each. `push` waits while the queue is over its budget; one value
+/// always fits, so a value larger than the budget does not block for ever. Thread-safe.
 template <class Value>
 class ByteQueue {
  public:
@@ -20,7 +20,8 @@ class ByteQueue {
   /// False (and the value dropped) if the queue was closed.
   bool push(Value value, std::size_t bytes) {
     std::unique_lock lock{mutex_};
-    space_.wait(lock, [&] { return closed_ || items_.empty() || queued_bytes_ + bytes <= budget_bytes_; });
+    space_.wait(
+        lock, [&] { return closed_ || items_.empty() || queued_bytes_ + bytes <= budget_bytes_; });
     if (closed_) return false;
     queued_bytes_ += bytes;
     items_.emplace_back(std::move(value), bytes);

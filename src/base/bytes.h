@@ -37,8 +37,8 @@ std::optional<Bytes> parse_hex(std::string_view text);
 
 inline void append(Bytes& to, ByteView bytes) { to.insert(to.end(), bytes.begin(), bytes.end()); }
 
-/// Reads fixed-width little-endian fields from untrusted bytes. Every call throws Error{corrupt} when fewer
-/// bytes are left than asked for. Views point into the input.
+/// Reads fixed-width little-endian fields from untrusted bytes. Every call throws Error{corrupt}
+/// when fewer bytes are left than asked for. Views point into the input.
 class ByteReader {
  public:
   /// `what` names the object in errors; it must outlive the reader.

@@ -25,8 +25,8 @@ std::string format_time(Timestamp time, char separator) {
   const time_t seconds = time.s;
   std::tm utc{};
   ::gmtime_r(&seconds, &utc);
-  return fmt::format("{:04}-{:02}-{:02}T{:02}{}{:02}{}{:02}Z", utc.tm_year + 1900L, utc.tm_mon + 1, utc.tm_mday,
-                     utc.tm_hour, separator, utc.tm_min, separator, utc.tm_sec);
+  return fmt::format("{:04}-{:02}-{:02}T{:02}{}{:02}{}{:02}Z", utc.tm_year + 1900L, utc.tm_mon + 1,
+                     utc.tm_mday, utc.tm_hour, separator, utc.tm_min, separator, utc.tm_sec);
 }
 
 }  // namespace

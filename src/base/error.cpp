@@ -59,7 +59,8 @@ Error system_error(int error_number, std::string_view what) {
 }
 
 void bug(std::string_view what, const char* file, int line) {
-  std::fprintf(stderr, "vgerfs: bug at %s:%d: %.*s\n", file, line, static_cast<int>(what.size()), what.data());
+  std::fprintf(stderr, "vgerfs: bug at %s:%d: %.*s\n", file, line, static_cast<int>(what.size()),
+               what.data());
   std::abort();
 }
 

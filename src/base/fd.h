@@ -56,8 +56,8 @@ Bytes read_whole_file(const std::string& path, std::size_t max_bytes);
 void make_directories(const std::string& path, mode_t mode);
 /// fsync(2) of a directory.
 void sync_directory(const std::string& path);
-/// Writes temp file beside `path`, fsyncs it, renames it over `path`, fsyncs the directory. The file
-/// holds the parts one after another.
+/// Writes temp file beside `path`, fsyncs it, renames it over `path`, fsyncs the directory. The
+/// file holds the parts one after another.
 void replace_file(const std::string& path, std::initializer_list<ByteView> parts, mode_t mode);
 void replace_file(const std::string& path, ByteView bytes, mode_t mode);
 

@@ -35,7 +35,8 @@ class Id {
 
   /// 64 lower-case hex digits, else nullopt.
   static std::optional<Id> parse(std::string_view text) {
-    if (text.size() != 2 * kSize || text.find_first_not_of("0123456789abcdef") != text.npos) return std::nullopt;
+    if (text.size() != 2 * kSize || text.find_first_not_of("0123456789abcdef") != text.npos)
+      return std::nullopt;
     const auto raw = parse_hex(text);
     return raw ? std::optional<Id>{from_bytes(*raw)} : std::nullopt;
   }

@@ -1,12 +1,12 @@
 #include "base/log.h"
 
+#include <memory>
+#include <utility>
+
 #include <spdlog/sinks/dist_sink.h>
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/sinks/syslog_sink.h>
 #include <spdlog/spdlog.h>
-
-#include <memory>
-#include <utility>
 
 namespace vgerfs::log {
 namespace {
@@ -26,7 +26,8 @@ spdlog::sinks::dist_sink_mt& outlet() {
 spdlog::logger& logger() {
   static spdlog::logger instance = [] {
     // The outlet lives as long as the process: the pointer owns nothing.
-    spdlog::logger made{"vgerfs", std::shared_ptr<spdlog::sinks::sink>{std::shared_ptr<void>{}, &outlet()}};
+    spdlog::logger made{"vgerfs",
+                        std::shared_ptr<spdlog::sinks::sink>{std::shared_ptr<void>{}, &outlet()}};
     made.set_level(spdlog::level::warn);
     return made;
   }();

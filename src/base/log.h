@@ -1,11 +1,11 @@
-// The program's log: to stderr, or to the journal under systemd. One line per event. A thin face over spdlog so that
-// few files include it.
+// The program's log: to stderr, or to the journal under systemd. One line per event. A thin face
+// over spdlog so that few files include it.
 #pragma once
-
-#include <fmt/format.h>
 
 #include <string_view>
 #include <utility>
+
+#include <fmt/format.h>
 
 namespace vgerfs::log {
 
@@ -28,7 +28,8 @@ void info(fmt::format_string<Args...> format, Args&&... args) {
 }
 template <class... Args>
 void warning(fmt::format_string<Args...> format, Args&&... args) {
-  if (enabled(Level::warning)) write(Level::warning, fmt::format(format, std::forward<Args>(args)...));
+  if (enabled(Level::warning))
+    write(Level::warning, fmt::format(format, std::forward<Args>(args)...));
 }
 template <class... Args>
 void error(fmt::format_string<Args...> format, Args&&... args) {

@@ -9,8 +9,8 @@
 
 namespace vgerfs {
 
-/// A std::jthread with a name of at most 15 bytes, as ps and gdb show it. `body` takes a std::stop_token and must
-/// not throw: it catches at its own boundary.
+/// A std::jthread with a name of at most 15 bytes, as ps and gdb show it. `body` takes a
+/// std::stop_token and must not throw: it catches at its own boundary.
 template <class Body>
 std::jthread start_thread(const char* name, Body body) {
   std::jthread thread{std::move(body)};

@@ -3,8 +3,9 @@
 #include <openssl/evp.h>
 
 #if defined(__aarch64__)
-#include <asm/hwcap.h>
 #include <sys/auxv.h>
+
+#include <asm/hwcap.h>
 #endif
 
 #include <algorithm>

@@ -39,7 +39,9 @@ ObjectName object_name(ObjectType type, const Id<Tag>& id) {
 inline ObjectName config_name() { return {}; }
 inline ObjectName pack_name(const PackId& id) { return object_name(ObjectType::pack, id); }
 inline ObjectName record_name(const RecordId& id) { return object_name(ObjectType::index, id); }
-inline ObjectName snapshot_name(const SnapshotId& id) { return object_name(ObjectType::snapshot, id); }
+inline ObjectName snapshot_name(const SnapshotId& id) {
+  return object_name(ObjectType::snapshot, id);
+}
 inline ObjectName slot_name(const SlotId& id) { return object_name(ObjectType::key, id); }
 inline ObjectName lease_name(const LeaseId& id) { return object_name(ObjectType::lock, id); }
 

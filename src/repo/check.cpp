@@ -30,8 +30,9 @@ class Checker {
     if (options_.read_data) read_packs();
     check_snapshots();
     for (auto& [object, finding] : findings_) result_.findings.push_back(std::move(finding));
-    std::stable_partition(result_.findings.begin(), result_.findings.end(),
-                          [](const Finding& finding) { return finding.severity == Severity::error; });
+    std::stable_partition(
+        result_.findings.begin(), result_.findings.end(),
+        [](const Finding& finding) { return finding.severity == Severity::error; });
     return std::move(result_);
   }
 
@@ -45,7 +46,11 @@ class Checker {
   Finding& finding(const std::string& object, Severity severity, const std::string& what) {
     Finding& found = findings_[object];
     if (found.object.empty()) {
-      found = {.severity = severity, .object = object, .what = what, .affected = {}, .affected_count = 0};
+      found = {.severity = severity,
+               .object = object,
+               .what = what,
+               .affected = {},
+               .affected_count = 0};
     } else if (severity == Severity::error) {
       found.severity = severity;
     }
@@ -53,7 +58,8 @@ class Checker {
   }
 
   void check_stopped() const {
-    if (options_.stop.stop_requested()) throw Error{ErrorCode::interrupted, "the check was interrupted"};
+    if (options_.stop.stop_requested())
+      throw Error{ErrorCode::interrupted, "the check was interrupted"};
   }
 
   /// Store failures stop the check; everything else is a finding.
@@ -79,7 +85,8 @@ class Checker {
       examine(name.path(), [&] {
         const Bytes stored = backends::read_object(repository_.backend(), name, kMaxRecordBytes);
         if (open_record(stored, repository_.keyring()).ignored_claims) {
-          finding(name.path(), Severity::note, "makes claims that its author may not make; they are ignored");
+          finding(name.path(), Severity::note,
+                  "makes claims that its author may not make; they are ignored");
         }
       });
     }
@@ -90,7 +97,8 @@ class Checker {
     repository_.backend().list(ObjectType::pack, [&](const backends::ObjectInfo& info) {
       stored.emplace(PackId{info.name.id.bytes()}, info.stored_bytes);
     });
-    repository_.index().for_each_pack(false, [&](const PackDescription& pack, const RecordId&, bool) {
+    repository_.index().for_each_pack(false, [&](const PackDescription& pack, const RecordId&,
+                                                 bool) {
       ++result_.packs;
       const auto found = stored.find(pack.id);
       if (found == stored.end()) {
@@ -101,26 +109,28 @@ class Checker {
       if (found->second != pack.stored_bytes) {
         bad_packs_.insert(pack.id);
         finding(format::pack_name(pack.id).path(), Severity::error,
-                fmt::format("has {} bytes; its index record says {}", found->second, pack.stored_bytes));
+                fmt::format("has {} bytes; its index record says {}", found->second,
+                            pack.stored_bytes));
       }
       stored.erase(found);
     });
     for (const auto& [id, bytes] : stored) {
       finding(format::pack_name(id).path(), Severity::note,
-              fmt::format("no index record names it ({} bytes; left by an interrupted session, or its record is lost)", bytes));
+              fmt::format("no index record names it ({} bytes; left by an interrupted session, or "
+                          "its record is lost)",
+                          bytes));
     }
   }
 
   void read_packs() {
-    read_all_packs(repository_, options_.threads, options_.stop,
-                   [&](const PackReading& reading) {
-                     result_.read_bytes += reading.read_bytes;
-                     if (!reading.failure.empty()) {
-                       finding(format::pack_name(reading.pack).path(), Severity::error, reading.failure);
-                     }
-                     bad_chunks_.insert(reading.bad_chunks.begin(), reading.bad_chunks.end());
-                     progress_({"reading packs", ++packs_read_, result_.packs, result_.read_bytes});
-                   });
+    read_all_packs(repository_, options_.threads, options_.stop, [&](const PackReading& reading) {
+      result_.read_bytes += reading.read_bytes;
+      if (!reading.failure.empty()) {
+        finding(format::pack_name(reading.pack).path(), Severity::error, reading.failure);
+      }
+      bad_chunks_.insert(reading.bad_chunks.begin(), reading.bad_chunks.end());
+      progress_({"reading packs", ++packs_read_, result_.packs, result_.read_bytes});
+    });
   }
 
   void check_snapshots() {
@@ -148,18 +158,20 @@ class Checker {
     try {
       DirectoryReader reader{source_, directory.node};
       while (const Entry* entry = reader.next()) {
-        check_entry_of(*entry, directory.path.empty() ? entry->name() : directory.path + "/" + entry->name());
+        check_entry_of(
+            *entry, directory.path.empty() ? entry->name() : directory.path + "/" + entry->name());
       }
     } catch (const Error& error) {
       if (error.code() == ErrorCode::unavailable || error.code() == ErrorCode::interrupted) throw;
-      affected(format::snapshot_name(snapshot_).path(), fmt::format("a directory cannot be read: {}", error.what()),
-               directory.path);
+      affected(format::snapshot_name(snapshot_).path(),
+               fmt::format("a directory cannot be read: {}", error.what()), directory.path);
     }
   }
 
   void check_entry_of(const Entry& entry, const std::string& path) {
     for (const auto& xattr : entry.xattrs()) {
-      if (!xattr.value_chunk().empty()) check_chunk(ChunkKind::blob, ChunkId::from_bytes(xattr.value_chunk()), path);
+      if (!xattr.value_chunk().empty())
+        check_chunk(ChunkKind::blob, ChunkId::from_bytes(xattr.value_chunk()), path);
     }
     if (const auto subtree = subtree_of(entry)) {
       if (visited_.insert(*subtree).second) directories_.push_back({*subtree, path});
@@ -167,13 +179,15 @@ class Checker {
     if (entry.type() != format::proto::ENTRY_FILE) return;
     ++result_.files;
     try {
-      // Each node once: a hostile list that shares nodes claims more extents than anybody can visit.
+      // Each node once: a hostile list that shares nodes claims more extents than anybody can
+      // visit.
       for_each_new_extent(source_, entry, good_extents_, [&](const Extent& extent) {
         return !extent.chunk || check_extent(extent, path);
       });
     } catch (const Error& error) {
       if (error.code() == ErrorCode::unavailable || error.code() == ErrorCode::interrupted) throw;
-      affected(format::snapshot_name(snapshot_).path(), fmt::format("a file's extents cannot be read: {}", error.what()), path);
+      affected(format::snapshot_name(snapshot_).path(),
+               fmt::format("a file's extents cannot be read: {}", error.what()), path);
     }
   }
 
@@ -182,12 +196,14 @@ class Checker {
     ++result_.chunk_references;
     const std::optional<std::uint32_t> bytes = check_chunk(ChunkKind::data, *extent.chunk, path);
     if (!bytes || extent.chunk_offset + extent.bytes <= *bytes) return bytes.has_value();
-    affected(format::snapshot_name(snapshot_).path(), "a file's extent reaches beyond its chunk", path);
+    affected(format::snapshot_name(snapshot_).path(), "a file's extent reaches beyond its chunk",
+             path);
     return false;
   }
 
   /// Reports a chunk of which no copy is good. Its plaintext length, or nullopt if it is not known.
-  std::optional<std::uint32_t> check_chunk(ChunkKind kind, const ChunkId& id, const std::string& path) {
+  std::optional<std::uint32_t> check_chunk(ChunkKind kind, const ChunkId& id,
+                                           const std::string& path) {
     const auto known = good_chunks_.find(id);
     if (known != good_chunks_.end()) return known->second;
     const std::vector<ChunkPlace> places = repository_.index().find(id);
@@ -202,9 +218,11 @@ class Checker {
       return bytes;
     }
     if (bad == nullptr) {
-      affected(format::snapshot_name(snapshot_).path(), fmt::format("no index record names chunk {}", id.hex()), path);
+      affected(format::snapshot_name(snapshot_).path(),
+               fmt::format("no index record names chunk {}", id.hex()), path);
     } else {
-      affected(format::pack_name(bad->pack).path(), fmt::format("chunk {} is damaged", id.short_hex()), path);
+      affected(format::pack_name(bad->pack).path(),
+               fmt::format("chunk {} is damaged", id.short_hex()), path);
     }
     return std::nullopt;
   }
@@ -255,7 +273,8 @@ bool CheckResult::has_errors() const noexcept {
 CheckResult run_check(Repository& repository, const CheckOptions& options,
                       const std::function<void(const CheckProgress&)>& progress) {
   if (!repository.can_read()) {
-    throw Error{ErrorCode::denied, "an ingest key cannot check a repository: it reads nothing", "use a full key"};
+    throw Error{ErrorCode::denied, "an ingest key cannot check a repository: it reads nothing",
+                "use a full key"};
   }
   return Checker{repository, options, progress}.run();
 }

@@ -58,8 +58,9 @@ struct CheckProgress {
   std::uint64_t bytes = 0;
 };
 
-/// Needs role full (denied otherwise). Findings are values; throws only what stops the check itself: unavailable,
-/// interrupted, rollback. Each tree node and chunk is looked at once, however many snapshots share it.
+/// Needs role full (denied otherwise). Findings are values; throws only what stops the check
+/// itself: unavailable, interrupted, rollback. Each tree node and chunk is looked at once, however
+/// many snapshots share it.
 CheckResult run_check(Repository& repository, const CheckOptions& options,
                       const std::function<void(const CheckProgress&)>& progress);
 

@@ -17,18 +17,21 @@ namespace vgerfs::repo {
 namespace {
 
 /// Everything in a pack against its index entry. `stored` and `plain` are reused memory.
-PackReading read_pack(Repository& repository, const PackDescription& pack, Bytes& stored, Bytes& plain) {
+PackReading read_pack(Repository& repository, const PackDescription& pack, Bytes& stored,
+                      Bytes& plain) {
   PackReading reading;
   reading.pack = pack.id;
   const auto all_bad = [&](const BlockEntry& block) {
     for (const ChunkEntry& chunk : block.chunks) reading.bad_chunks.emplace_back(pack.id, chunk.id);
   };
   try {
-    if (pack.stored_bytes > kMaxPackBytes) throw Error{ErrorCode::corrupt, "is larger than a pack may be"};
+    if (pack.stored_bytes > kMaxPackBytes)
+      throw Error{ErrorCode::corrupt, "is larger than a pack may be"};
     stored.resize(pack.stored_bytes);
     repository.backend().read(format::pack_name(pack.id), 0, stored);
     reading.read_bytes = stored.size();
-    if (PackId{sha256(stored)} != pack.id) reading.failure = "its bytes are not those that its name says";
+    if (PackId{sha256(stored)} != pack.id)
+      reading.failure = "its bytes are not those that its name says";
     const PackTable table = parse_pack(stored);
     if (table.kind != pack.kind || table.block_bytes.size() != pack.blocks.size()) {
       reading.failure = "its table differs from its index record";
@@ -44,9 +47,11 @@ PackReading read_pack(Repository& repository, const PackDescription& pack, Bytes
   for (const BlockEntry& block : pack.blocks) {
     try {
       plain.resize(plain_bytes_of(block));
-      open_block(ByteView{stored}.subspan(block.offset, block.stored_bytes), block, repository.keyring(), plain);
+      open_block(ByteView{stored}.subspan(block.offset, block.stored_bytes), block,
+                 repository.keyring(), plain);
     } catch (const Error& error) {
-      if (reading.failure.empty()) reading.failure = fmt::format("block at {}: {}", block.offset, error.what());
+      if (reading.failure.empty())
+        reading.failure = fmt::format("block at {}: {}", block.offset, error.what());
       all_bad(block);
       continue;
     }
@@ -55,7 +60,8 @@ PackReading read_pack(Repository& repository, const PackDescription& pack, Bytes
       const ByteView bytes = ByteView{plain}.subspan(offset, chunk.plain_bytes);
       if (!chunk_matches(repository.keyring(), block.chunk_kind, chunk.id, bytes)) {
         if (reading.failure.empty()) {
-          reading.failure = fmt::format("chunk {} has other content than its name says", chunk.id.short_hex());
+          reading.failure =
+              fmt::format("chunk {} has other content than its name says", chunk.id.short_hex());
         }
         reading.bad_chunks.emplace_back(pack.id, chunk.id);
       }

@@ -16,12 +16,13 @@ namespace vgerfs::repo {
 struct PackReading {
   PackId pack;
   std::uint64_t read_bytes = 0;
-  std::string failure;                                  // empty: all is well
-  std::vector<std::pair<PackId, ChunkId>> bad_chunks;   // chunks of it that are not what they must be
+  std::string failure;  // empty: all is well
+  std::vector<std::pair<PackId, ChunkId>>
+      bad_chunks;  // chunks of it that are not what they must be
 };
 
-/// Reads every pack of the index with several threads; `each` is called by one thread at a time, in no order. Throws unavailable,
-/// interrupted.
+/// Reads every pack of the index with several threads; `each` is called by one thread at a time, in
+/// no order. Throws unavailable, interrupted.
 void read_all_packs(Repository& repository, unsigned threads, const std::stop_token& stop,
                     const std::function<void(const PackReading&)>& each);
 

@@ -27,7 +27,9 @@ struct BlockKey {
 };
 
 struct BlockKeyHash {
-  std::size_t operator()(const BlockKey& key) const noexcept { return key.pack.prefix() ^ key.offset; }
+  std::size_t operator()(const BlockKey& key) const noexcept {
+    return key.pack.prefix() ^ key.offset;
+  }
 };
 
 using BlockPointer = std::shared_ptr<const DecodedBlock>;
@@ -61,7 +63,8 @@ class BlockCache {
     if (blocks_.contains(key)) return;
     used_bytes_ += weight(*block);
     for (std::uint32_t i = 0; i < block->entry.chunks.size(); ++i) {
-      if (block->wrong.empty() || !block->wrong[i]) chunks_.insert_or_assign(block->entry.chunks[i].id, std::pair{key, i});
+      if (block->wrong.empty() || !block->wrong[i])
+        chunks_.insert_or_assign(block->entry.chunks[i].id, std::pair{key, i});
     }
     order_.push_front({key, std::move(block)});
     blocks_[key] = order_.begin();
@@ -74,7 +77,8 @@ class BlockCache {
   }
 
   static ChunkView view_of(const BlockPointer& block, std::uint32_t position) {
-    return {block, ByteView{block->plain}.subspan(block->offsets[position], block->entry.chunks[position].plain_bytes)};
+    return {block, ByteView{block->plain}.subspan(block->offsets[position],
+                                                  block->entry.chunks[position].plain_bytes)};
   }
 
  private:
@@ -151,13 +155,15 @@ class SingleFlight {
   };
   std::mutex mutex_;
   std::condition_variable landed_;
-  std::unordered_map<BlockKey, std::shared_ptr<Flight>, BlockKeyHash> flights_;  // guarded by mutex_
+  std::unordered_map<BlockKey, std::shared_ptr<Flight>, BlockKeyHash>
+      flights_;  // guarded by mutex_
 };
 
 }  // namespace
 
 struct ChunkReader::Impl {
-  Impl(backends::Backend& backend_in, IndexCache& index_in, const Keyring& keyring_in, std::size_t cache_bytes)
+  Impl(backends::Backend& backend_in, IndexCache& index_in, const Keyring& keyring_in,
+       std::size_t cache_bytes)
       : backend(backend_in), index(index_in), keyring(keyring_in), cache(cache_bytes) {}
 
   BlockPointer load(const ChunkPlace& place);
@@ -197,8 +203,9 @@ BlockPointer ChunkReader::Impl::load(const ChunkPlace& place) {
         const ChunkEntry& chunk = block->entry.chunks[i];
         block->offsets.push_back(offset);
         // Blocks of ingest authors prove nothing by their tag (FORMAT.md section 9.3).
-        if (!place.trusted && !chunk_matches(keyring, block->entry.chunk_kind, chunk.id,
-                                             ByteView{block->plain}.subspan(offset, chunk.plain_bytes))) {
+        if (!place.trusted &&
+            !chunk_matches(keyring, block->entry.chunk_kind, chunk.id,
+                           ByteView{block->plain}.subspan(offset, chunk.plain_bytes))) {
           block->wrong.resize(block->entry.chunks.size());
           block->wrong[i] = true;
         }
@@ -231,11 +238,14 @@ std::optional<ChunkView> ChunkReader::Impl::try_places(ChunkKind kind, const Chu
     if (place.block.chunk_kind != kind) continue;
     try {
       const BlockPointer block = load(place);
-      if (block->wrong.empty() || !block->wrong[place.position]) return BlockCache::view_of(block, place.position);
-      throw Error{ErrorCode::corrupt, fmt::format("{}: chunk {} has other content than its name says",
-                                                  format::pack_name(place.pack).path(), id.short_hex())};
+      if (block->wrong.empty() || !block->wrong[place.position])
+        return BlockCache::view_of(block, place.position);
+      throw Error{ErrorCode::corrupt,
+                  fmt::format("{}: chunk {} has other content than its name says",
+                              format::pack_name(place.pack).path(), id.short_hex())};
     } catch (const Error& error) {
-      // A store that is away says nothing about this copy; a broken or unreadable copy leaves the next one.
+      // A store that is away says nothing about this copy; a broken or unreadable copy leaves the
+      // next one.
       if (error.code() == ErrorCode::unavailable || error.code() == ErrorCode::interrupted) throw;
       failure = std::current_exception();
     }
@@ -317,14 +327,16 @@ void ChunkReader::prefetch(ChunkKind kind, const ChunkId& id) {
     impl_->wanted.emplace_back(kind, id);
     while (impl_->prefetchers.size() < kPrefetchers) {
       impl_->prefetchers.push_back(start_thread(
-          "vgerfs-prefetch", [impl = impl_.get()](const std::stop_token& stop) { impl->prefetch_loop(stop); }));
+          "vgerfs-prefetch",
+          [impl = impl_.get()](const std::stop_token& stop) { impl->prefetch_loop(stop); }));
     }
   }
   impl_->wanted_changed.notify_one();
 }
 
 std::optional<std::uint32_t> ChunkReader::chunk_bytes(const ChunkId& id) {
-  for (const ChunkPlace& place : impl_->index.find(id)) return place.block.chunks[place.position].plain_bytes;
+  for (const ChunkPlace& place : impl_->index.find(id))
+    return place.block.chunks[place.position].plain_bytes;
   return std::nullopt;
 }
 

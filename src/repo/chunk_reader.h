@@ -1,5 +1,5 @@
-// Reads chunks: finds their places, fetches, decrypts and (where trust asks for it) hashes them, and keeps decoded blocks in a cache bounded in
-// bytes.
+// Reads chunks: finds their places, fetches, decrypts and (where trust asks for it) hashes them,
+// and keeps decoded blocks in a cache bounded in bytes.
 #pragma once
 
 #include <cstdint>
@@ -20,7 +20,7 @@ struct DecodedBlock {
   BlockEntry entry;
   Bytes plain;
   std::vector<std::uint32_t> offsets;  // of each chunk in `plain`
-  std::vector<bool> wrong;             // chunks that were hashed and are not what they claim; empty: none
+  std::vector<bool> wrong;  // chunks that were hashed and are not what they claim; empty: none
 };
 
 /// A chunk inside a decoded block; keeps the block alive.
@@ -33,20 +33,24 @@ struct ChunkView {
 class PendingChunks {
  public:
   virtual ~PendingChunks() = default;
-  /// The chunk's plaintext if this session wrote it and its record is not yet applied, else nullopt.
+  /// The chunk's plaintext if this session wrote it and its record is not yet applied, else
+  /// nullopt.
   virtual std::optional<ChunkView> find_pending(ChunkKind kind, const ChunkId& id) = 0;
 };
 
 class ChunkReader final : public ChunkSource {
  public:
   /// All must outlive the reader. `cache_bytes`: decoded blocks kept.
-  ChunkReader(backends::Backend& backend, IndexCache& index, const Keyring& keyring, std::size_t cache_bytes);
+  ChunkReader(backends::Backend& backend, IndexCache& index, const Keyring& keyring,
+              std::size_t cache_bytes);
   ~ChunkReader() override;
 
   Bytes get(ChunkKind kind, const ChunkId& id) override;
-  /// The chunk inside its block, from the cache or fetched. Errors as ChunkSource::get. Concurrent calls for one block fetch it once.
+  /// The chunk inside its block, from the cache or fetched. Errors as ChunkSource::get. Concurrent
+  /// calls for one block fetch it once.
   ChunkView view(ChunkKind kind, const ChunkId& id);
-  /// Starts fetching the chunk's block in the background unless it is cached; never throws and never waits for I/O.
+  /// Starts fetching the chunk's block in the background unless it is cached; never throws and
+  /// never waits for I/O.
   void prefetch(ChunkKind kind, const ChunkId& id);
   /// Plaintext length of a chunk by the index; nullopt if unknown.
   std::optional<std::uint32_t> chunk_bytes(const ChunkId& id);

@@ -118,8 +118,8 @@ struct ChunkWriter::Impl {
   };
 
   Impl(backends::Backend& backend_in, IndexCache& index_in, const Keyring& keyring_in,
-       std::shared_ptr<const DataKey> data_key_in, crypto::Cipher cipher_in, crypto::Random& random_in,
-       const ChunkWriterOptions& options_in)
+       std::shared_ptr<const DataKey> data_key_in, crypto::Cipher cipher_in,
+       crypto::Random& random_in, const ChunkWriterOptions& options_in)
       : backend(backend_in),
         index(index_in),
         keyring(keyring_in),
@@ -162,7 +162,8 @@ struct ChunkWriter::Impl {
     const std::lock_guard lock{mutex};
     std::rethrow_exception(failure);
   }
-  /// A pack that the store refused waits in memory for the next flush; until then nothing more is taken in.
+  /// A pack that the store refused waits in memory for the next flush; until then nothing more is
+  /// taken in.
   void check_store_failure() {
     if (!store_failed) return;
     const std::lock_guard lock{mutex};
@@ -191,7 +192,7 @@ struct ChunkWriter::Impl {
   std::atomic<bool> failed = false;
   std::atomic<bool> store_failed = false;
   std::atomic<bool> has_adopted = false;
-  mutable std::mutex mutex;  // leaf; guards all below
+  mutable std::mutex mutex;          // leaf; guards all below
   std::exception_ptr failure;        // of the pipeline itself: final
   std::exception_ptr store_failure;  // of the store: the next flush tries again
   std::vector<StoreJob> unstored;
@@ -234,8 +235,9 @@ PutResult ChunkWriter::Impl::put(ChunkKind kind, ByteView bytes, bool again) {
     if (!result.readable && !sealed_before) {
       const std::vector<ChunkPlace> places = index.find(result.id);
       const std::lock_guard lock{mutex};
-      result.readable = std::any_of(places.begin(), places.end(),
-                                    [&](const ChunkPlace& place) { return own_packs.contains(place.pack); });
+      result.readable = std::any_of(places.begin(), places.end(), [&](const ChunkPlace& place) {
+        return own_packs.contains(place.pack);
+      });
     }
     return count_known();
   }
@@ -271,7 +273,8 @@ void ChunkWriter::Impl::append_to_builder(ChunkKind kind, const ChunkId& id, Byt
   const auto make_block = [&] {
     auto block = std::make_shared<PendingBlock>();
     block->kind = block->plain.kind = kind;
-    block->plain.bytes = bytes.size() > block_pool.capacity() ? large_pool.take() : block_pool.take();
+    block->plain.bytes =
+        bytes.size() > block_pool.capacity() ? large_pool.take() : block_pool.take();
     return block;
   };
   if (bytes.size() >= kLoneChunkBytes) {
@@ -327,14 +330,16 @@ void ChunkWriter::Impl::seal_loop() {
   }
 }
 
-std::optional<ChunkWriter::Impl::StoreJob> ChunkWriter::Impl::place_in_pack(PendingBlock& block, ByteView sealed,
+std::optional<ChunkWriter::Impl::StoreJob> ChunkWriter::Impl::place_in_pack(PendingBlock& block,
+                                                                            ByteView sealed,
                                                                             BlockEntry entry) {
   OpenPack& open = open_pack_of(pack_kind_of(block.kind));
   std::optional<StoreJob> full;
   const std::lock_guard lock{open.mutex};
-  if (open.pack && (open.pack->bytes.size() + sealed.size() + pack_tail_bytes(open.pack->blocks.size() + 1) >
-                        options.pack_bytes ||
-                    open.pack->blocks.size() >= kMaxPackBlocks)) {
+  if (open.pack &&
+      (open.pack->bytes.size() + sealed.size() + pack_tail_bytes(open.pack->blocks.size() + 1) >
+           options.pack_bytes ||
+       open.pack->blocks.size() >= kMaxPackBlocks)) {
     full = StoreJob{std::exchange(open.pack, nullptr), packs_under_way.begin(), std::nullopt};
   }
   if (!open.pack) {
@@ -417,15 +422,19 @@ void ChunkWriter::Impl::store(StoreJob& job) {
 }
 
 ChunkWriter::ChunkWriter(backends::Backend& backend, IndexCache& index, const Keyring& keyring,
-                         std::shared_ptr<const DataKey> data_key, crypto::Cipher cipher, crypto::Random& random,
-                         const ChunkWriterOptions& options)
-    : impl_(std::make_unique<Impl>(backend, index, keyring, std::move(data_key), cipher, random, options)) {
-  const unsigned sealers = options.threads != 0 ? options.threads : std::max(1U, std::thread::hardware_concurrency());
+                         std::shared_ptr<const DataKey> data_key, crypto::Cipher cipher,
+                         crypto::Random& random, const ChunkWriterOptions& options)
+    : impl_(std::make_unique<Impl>(backend, index, keyring, std::move(data_key), cipher, random,
+                                   options)) {
+  const unsigned sealers =
+      options.threads != 0 ? options.threads : std::max(1U, std::thread::hardware_concurrency());
   for (unsigned i = 0; i < sealers; ++i) {
-    impl_->threads.push_back(start_thread("vgerfs-seal", [impl = impl_.get()] { impl->seal_loop(); }));
+    impl_->threads.push_back(
+        start_thread("vgerfs-seal", [impl = impl_.get()] { impl->seal_loop(); }));
   }
   for (unsigned i = 0; i < kStorers; ++i) {
-    impl_->threads.push_back(start_thread("vgerfs-store", [impl = impl_.get()] { impl->store_loop(); }));
+    impl_->threads.push_back(
+        start_thread("vgerfs-store", [impl = impl_.get()] { impl->store_loop(); }));
   }
 }
 
@@ -434,8 +443,12 @@ ChunkWriter::~ChunkWriter() {
   impl_->store_queue.close();
 }
 
-PutResult ChunkWriter::put(ChunkKind kind, ByteView bytes) { return impl_->put(kind, bytes, false); }
-PutResult ChunkWriter::put_again(ChunkKind kind, ByteView bytes) { return impl_->put(kind, bytes, true); }
+PutResult ChunkWriter::put(ChunkKind kind, ByteView bytes) {
+  return impl_->put(kind, bytes, false);
+}
+PutResult ChunkWriter::put_again(ChunkKind kind, ByteView bytes) {
+  return impl_->put(kind, bytes, true);
+}
 
 std::optional<ChunkView> ChunkWriter::find_pending(ChunkKind kind, const ChunkId& id) {
   PendingChunk found;
@@ -456,7 +469,8 @@ std::optional<ChunkView> ChunkWriter::find_pending(ChunkKind kind, const ChunkId
     if (!block.pack) {
       // Copies the one chunk: the builder goes on filling the block.
       std::uint32_t offset = 0;
-      for (std::uint32_t i = 0; i < found.position; ++i) offset += block.plain.chunks[i].plain_bytes;
+      for (std::uint32_t i = 0; i < found.position; ++i)
+        offset += block.plain.chunks[i].plain_bytes;
       const ChunkEntry& chunk = block.plain.chunks[found.position];
       const ByteView bytes = block.plain.bytes.view().subspan(offset, chunk.plain_bytes);
       decoded->entry.chunk_kind = kind;
@@ -471,7 +485,8 @@ std::optional<ChunkView> ChunkWriter::find_pending(ChunkKind kind, const ChunkId
     if (block.pack->stored) {
       stored_in = block.pack->id;
     } else {
-      const ByteView bytes = block.pack->bytes.view().subspan(block.entry.offset, block.entry.stored_bytes);
+      const ByteView bytes =
+          block.pack->bytes.view().subspan(block.entry.offset, block.entry.stored_bytes);
       std::copy(bytes.begin(), bytes.end(), stored.begin());
     }
   }
@@ -520,7 +535,8 @@ std::vector<PackDescription> ChunkWriter::flush() {
       pack = std::exchange(open.pack, nullptr);
       if (pack) number = impl.packs_under_way.begin();
     }
-    if (pack && !impl.store_queue.push({pack, number, std::nullopt}, impl.options.pack_bytes)) impl.check_failure();
+    if (pack && !impl.store_queue.push({pack, number, std::nullopt}, impl.options.pack_bytes))
+      impl.check_failure();
   }
   impl.packs_under_way.wait_below(impl.packs_under_way.next(), stopped);
   impl.check_failure();
@@ -541,7 +557,9 @@ void ChunkWriter::settle(const std::vector<PackDescription>& packs) {
   }
 }
 
-void ChunkWriter::adopt(BlockEntry entry, ByteView sealed) { impl_->adopt(std::move(entry), sealed); }
+void ChunkWriter::adopt(BlockEntry entry, ByteView sealed) {
+  impl_->adopt(std::move(entry), sealed);
+}
 
 bool ChunkWriter::blocked() const noexcept { return impl_->store_failed; }
 

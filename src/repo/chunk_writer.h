@@ -1,7 +1,9 @@
-// The write pipeline behind a session: chunks are named and looked up on the caller's thread, gathered into blocks, compressed and sealed by a
-// few threads, gathered into packs, and stored by others. Bounded in bytes between all stages; buffers are reused.
+// The write pipeline behind a session: chunks are named and looked up on the caller's thread,
+// gathered into blocks, compressed and sealed by a few threads, gathered into packs, and stored by
+// others. Bounded in bytes between all stages; buffers are reused.
 //
-//   put → builder per chunk kind → [seal queue] → sealers → pack per kind → [store queue] → storers → finished packs
+//   put → builder per chunk kind → [seal queue] → sealers → pack per kind → [store queue] → storers
+//   → finished packs
 #pragma once
 
 #include <cstdint>
@@ -22,8 +24,9 @@ namespace vgerfs::repo {
 
 struct PutResult {
   ChunkId id;
-  bool added = false;     // not known before: stored by this session
-  bool readable = false;  // this session holds the data key of the block that has it (or the role can read all)
+  bool added = false;  // not known before: stored by this session
+  bool readable =
+      false;  // this session holds the data key of the block that has it (or the role can read all)
 };
 
 struct SessionCounters {
@@ -41,14 +44,15 @@ struct ChunkWriterOptions {
   DedupPolicy dedup = DedupPolicy::trusted;
 };
 
-/// Thread-safe. When the store refuses a pack (full, away), `put` throws that failure until a `flush` succeeded: the pack waits in memory and
-/// nothing put before is lost. A failure inside the pipeline is final.
+/// Thread-safe. When the store refuses a pack (full, away), `put` throws that failure until a
+/// `flush` succeeded: the pack waits in memory and nothing put before is lost. A failure inside the
+/// pipeline is final.
 class ChunkWriter final : public PendingChunks {
  public:
   /// All references must outlive the writer.
   ChunkWriter(backends::Backend& backend, IndexCache& index, const Keyring& keyring,
-              std::shared_ptr<const DataKey> data_key, crypto::Cipher cipher, crypto::Random& random,
-              const ChunkWriterOptions& options);
+              std::shared_ptr<const DataKey> data_key, crypto::Cipher cipher,
+              crypto::Random& random, const ChunkWriterOptions& options);
   /// Stops the threads; what was not flushed is lost.
   ~ChunkWriter() override;
 
@@ -56,14 +60,15 @@ class ChunkWriter final : public PendingChunks {
   /// Stores the chunk even if it is known, unless this writer has it pending.
   PutResult put_again(ChunkKind kind, ByteView bytes);
 
-  /// Takes a block that this author sealed in an earlier session (an ingest journal's): it goes into a pack as it is. `entry` describes it.
-  /// Its chunks count as pending, but can be read only by a key that opens the block.
+  /// Takes a block that this author sealed in an earlier session (an ingest journal's): it goes
+  /// into a pack as it is. `entry` describes it. Its chunks count as pending, but can be read only
+  /// by a key that opens the block.
   void adopt(BlockEntry entry, ByteView sealed);
 
   std::optional<ChunkView> find_pending(ChunkKind kind, const ChunkId& id) override;
 
-  /// Hands everything put before the call to the store (not yet durable: that is the backend's barrier) and returns the packs finished since
-  /// the last `settle`.
+  /// Hands everything put before the call to the store (not yet durable: that is the backend's
+  /// barrier) and returns the packs finished since the last `settle`.
   std::vector<PackDescription> flush();
   /// A failure is final: every later call throws it, and what was not settled is lost.
   bool failed() const noexcept;

@@ -241,7 +241,8 @@ IndexRecord open_record(ByteView stored, const Keyring& keyring) {
   } catch (const Error& error) {
     // Whoever stole an ingest key must not lock everybody out with one record from the future.
     if (record.author.role == Role::full || error.code() != ErrorCode::unsupported) throw;
-    throw Error{ErrorCode::corrupt, fmt::format("an ingest author's record does not count: {}", error.what())};
+    throw Error{ErrorCode::corrupt,
+                fmt::format("an ingest author's record does not count: {}", error.what())};
   }
   if (uses_maintenance(message)) {
     if (record.author.role == Role::full) unsupported("speaks of maintenance");

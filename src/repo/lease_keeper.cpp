@@ -10,10 +10,16 @@ namespace vgerfs::repo {
 
 LeaseKeeper::LeaseKeeper(backends::Backend& backend, const Keyring& keyring, crypto::Cipher cipher,
                          crypto::Random& random, const Clock& clock, Lease lease)
-    : backend_(backend), keyring_(keyring), cipher_(cipher), random_(random), clock_(clock), lease_(std::move(lease)) {
+    : backend_(backend),
+      keyring_(keyring),
+      cipher_(cipher),
+      random_(random),
+      clock_(clock),
+      lease_(std::move(lease)) {
   lease_.created_s = clock_.now().s;
   publish();
-  thread_ = start_thread("vgerfs-lease", [this](const std::stop_token& stop) { refresh_loop(stop); });
+  thread_ =
+      start_thread("vgerfs-lease", [this](const std::stop_token& stop) { refresh_loop(stop); });
 }
 
 LeaseKeeper::~LeaseKeeper() {
@@ -29,21 +35,23 @@ LeaseKeeper::~LeaseKeeper() {
 
 bool LeaseKeeper::held() const {
   const std::lock_guard lock{mutex_};
-  return !lapsed_ && clock_.boot_ns() - last_refresh_ns_ < std::int64_t{lease_.ttl_s} * 1'000'000'000;
+  return !lapsed_ &&
+         clock_.boot_ns() - last_refresh_ns_ < std::int64_t{lease_.ttl_s} * 1'000'000'000;
 }
 
 void LeaseKeeper::publish() {
   const std::int64_t begun_ns = clock_.boot_ns();
   lease_.refreshed_s = clock_.now().s;
   ++lease_.sequence;
-  const auto name =
-      backends::write_object(backend_, format::ObjectType::lock, seal_lease(lease_, keyring_, cipher_, random_));
+  const auto name = backends::write_object(backend_, format::ObjectType::lock,
+                                           seal_lease(lease_, keyring_, cipher_, random_));
   backend_.barrier();
   const std::optional<format::ObjectName> old = std::exchange(current_, name);
   {
     const std::lock_guard lock{mutex_};
     // A lease that lapsed once stays lapsed: maintenance may have acted in the gap.
-    if (last_refresh_ns_ != 0 && begun_ns - last_refresh_ns_ >= std::int64_t{lease_.ttl_s} * 1'000'000'000) {
+    if (last_refresh_ns_ != 0 &&
+        begun_ns - last_refresh_ns_ >= std::int64_t{lease_.ttl_s} * 1'000'000'000) {
       lapsed_ = true;
     }
     last_refresh_ns_ = begun_ns;

@@ -12,12 +12,13 @@
 
 namespace vgerfs::repo {
 
-/// Makes the lease durable in the constructor (throws when that fails) and removes it in the destructor. Thread-safe.
+/// Makes the lease durable in the constructor (throws when that fails) and removes it in the
+/// destructor. Thread-safe.
 class LeaseKeeper {
  public:
   /// References must outlive the keeper. `lease` has everything but times and sequence.
-  LeaseKeeper(backends::Backend& backend, const Keyring& keyring, crypto::Cipher cipher, crypto::Random& random,
-              const Clock& clock, Lease lease);
+  LeaseKeeper(backends::Backend& backend, const Keyring& keyring, crypto::Cipher cipher,
+              crypto::Random& random, const Clock& clock, Lease lease);
   ~LeaseKeeper();
   LeaseKeeper(const LeaseKeeper&) = delete;
   LeaseKeeper& operator=(const LeaseKeeper&) = delete;
@@ -35,7 +36,8 @@ class LeaseKeeper {
   crypto::Random& random_;
   const Clock& clock_;
 
-  mutable std::mutex mutex_;  // leaf; guards lapsed_ and last_refresh_ns_; the thread alone uses the rest
+  mutable std::mutex
+      mutex_;  // leaf; guards lapsed_ and last_refresh_ns_; the thread alone uses the rest
   std::condition_variable_any changed_;
   bool lapsed_ = false;
   std::int64_t last_refresh_ns_ = 0;

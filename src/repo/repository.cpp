@@ -21,7 +21,8 @@ bool contains_sorted(const Container& sorted, const Id& id) {
 }
 
 constexpr const char* kRollbackHint =
-    "somebody may have put an old copy of the repository in its place; compare `vgerfs-admin info` on another client. "
+    "somebody may have put an old copy of the repository in its place; compare `vgerfs-admin info` "
+    "on another client. "
     "If you restored the store from a copy yourself, run the command once with --accept-rollback";
 
 }  // namespace
@@ -50,16 +51,16 @@ void Repository::init(Backend& backend, const Credential& credential, const Init
   config.cipher = options.cipher;
   const crypto::Cipher cipher = options.cipher.value_or(crypto::fastest_cipher());
   backends::write_object(backend, ObjectType::key,
-                         make_slot(keyring->bundle(), credential, options.cost, keyring->envelope_keys(), cipher,
-                                   now_s, random));
+                         make_slot(keyring->bundle(), credential, options.cost,
+                                   keyring->envelope_keys(), cipher, now_s, random));
   // The config makes it a repository: it comes when a slot is there that opens it.
   backend.barrier();
   backend.write(format::config_name(), encode_config(config, keyring->root()));
   backend.barrier();
 }
 
-std::unique_ptr<Repository> Repository::open(std::shared_ptr<Backend> backend, const Credential& credential,
-                                             OpenOptions options) {
+std::unique_ptr<Repository> Repository::open(std::shared_ptr<Backend> backend,
+                                             const Credential& credential, OpenOptions options) {
   std::unique_ptr<Repository> repository{new Repository};
   repository->backend_ = std::move(backend);
   repository->options_ = std::move(options);
@@ -84,7 +85,8 @@ void Repository::open_with(const Credential& credential) {
   backend_->list(ObjectType::key, [&](const backends::ObjectInfo& info) {
     if (keyring_) return;
     try {
-      keyring_ = open_slot(backends::read_object(*backend_, info.name, kMaxSlotBytes), credential, config_.repository);
+      keyring_ = open_slot(backends::read_object(*backend_, info.name, kMaxSlotBytes), credential,
+                           config_.repository);
       slot_ = SlotId{info.name.id.bytes()};
     } catch (const Error& error) {
       if (error.code() == ErrorCode::unsupported) {
@@ -99,21 +101,28 @@ void Repository::open_with(const Credential& credential) {
   });
   if (!keyring_) {
     if (newer) throw Error{*newer};
-    throw Error{ErrorCode::wrong_key, "no key slot opens with this passphrase or key file",
-                damaged != 0 ? fmt::format("{} key slots are damaged: restore keys/ from a copy of the repository", damaged)
-                             : "check that it is the credential of this repository: " + backend_->location()};
+    throw Error{
+        ErrorCode::wrong_key, "no key slot opens with this passphrase or key file",
+        damaged != 0
+            ? fmt::format("{} key slots are damaged: restore keys/ from a copy of the repository",
+                          damaged)
+            : "check that it is the credential of this repository: " + backend_->location()};
   }
-  if (keyring_->root_public_key() != config_.root_public_key || !verify_config(stored, keyring_->root_public_key())) {
+  if (keyring_->root_public_key() != config_.root_public_key ||
+      !verify_config(stored, keyring_->root_public_key())) {
     throw Error{ErrorCode::corrupt, "the repository's config is not signed by its root key",
                 "somebody changed it: restore `config` from a copy of the repository"};
   }
   if (options_.expected && config_.cipher != options_.expected) {
-    throw Error{ErrorCode::denied, "the repository's config names another cipher than encryption.mode asks for",
+    throw Error{ErrorCode::denied,
+                "the repository's config names another cipher than encryption.mode asks for",
                 "set encryption.mode to what `vgerfs-admin info` shows, or `auto`"};
   }
 }
 
-crypto::Cipher Repository::cipher() const noexcept { return config_.cipher.value_or(crypto::fastest_cipher()); }
+crypto::Cipher Repository::cipher() const noexcept {
+  return config_.cipher.value_or(crypto::fastest_cipher());
+}
 
 std::string Repository::state_directory() const {
   std::string path = options_.directories.state + "/" + config_.repository.hex();
@@ -145,13 +154,15 @@ void Repository::open_client_files() {
   if (ahead) {
     // The cache names packs that the store may not have: nothing may be deduplicated against them.
     if (!options_.accept_rollback) {
-      throw Error{ErrorCode::rollback, "the store has lost index records that this client has read", kRollbackHint};
+      throw Error{ErrorCode::rollback, "the store has lost index records that this client has read",
+                  kRollbackHint};
     }
     index_.reset();
     IndexCache::discard(cache_directory());
     index_ = IndexCache::open(cache_directory(), config_.repository);
   }
-  reader_ = std::make_unique<ChunkReader>(*backend_, *index_, *keyring_, options_.block_cache_bytes);
+  reader_ =
+      std::make_unique<ChunkReader>(*backend_, *index_, *keyring_, options_.block_cache_bytes);
   reader_->set_refresh([this] { refresh(); });
 }
 
@@ -176,7 +187,9 @@ Repository::Listing Repository::list_store() {
 void Repository::check_rollback(const Listing& listing) {
   SeenState::Missing missing = seen_->missing(listing.records, listing.snapshots);
   // Listings may lag: ask by name before crying wolf.
-  std::erase_if(missing.records, [&](const RecordId& id) { return backend_->stat(format::record_name(id)).has_value(); });
+  std::erase_if(missing.records, [&](const RecordId& id) {
+    return backend_->stat(format::record_name(id)).has_value();
+  });
   const std::vector<SnapshotId> removed = index_->removed_snapshots();
   std::erase_if(missing.snapshots, [&](const SnapshotId& id) {
     return std::find(removed.begin(), removed.end(), id) != removed.end() ||
@@ -184,10 +197,12 @@ void Repository::check_rollback(const Listing& listing) {
   });
   if (missing.records.empty() && missing.snapshots.empty()) return;
   if (!options_.accept_rollback) {
-    const std::string first = missing.records.empty() ? format::snapshot_name(missing.snapshots.front()).path()
-                                                      : format::record_name(missing.records.front()).path();
+    const std::string first = missing.records.empty()
+                                  ? format::snapshot_name(missing.snapshots.front()).path()
+                                  : format::record_name(missing.records.front()).path();
     throw Error{ErrorCode::rollback,
-                fmt::format("the repository was rolled back: {} index records and {} snapshots that this client has seen "
+                fmt::format("the repository was rolled back: {} index records and {} snapshots "
+                            "that this client has seen "
                             "are gone, for instance {}",
                             missing.records.size(), missing.snapshots.size(), first),
                 kRollbackHint};
@@ -209,15 +224,15 @@ void Repository::apply_new_records(const Listing& listing) {
       stored_bytes = stored.size();
     } catch (Error& error) {
       error.add_context("reading " + name.path());
-      // A record that cannot be read is a hole in the index; its packs may hold what snapshots need. It is named, the
-      // rest goes on, and whatever needs it fails by itself.
+      // A record that cannot be read is a hole in the index; its packs may hold what snapshots
+      // need. It is named, the rest goes on, and whatever needs it fails by itself.
       if (error.code() != ErrorCode::corrupt) throw;
       warn(error.what());
       continue;
     }
     if (record.ignored_claims) {
-      warn(fmt::format("{} makes claims that its author ({}) may not make; they are ignored", name.path(),
-                       record.author.label));
+      warn(fmt::format("{} makes claims that its author ({}) may not make; they are ignored",
+                       name.path(), record.author.label));
     }
     index_->apply(id, record, stored_bytes);  // what fails here is the client's own
   }
@@ -235,10 +250,11 @@ void Repository::read_snapshots(const Listing& listing) {
       if (!opened) {
         const format::ObjectName name = format::snapshot_name(id);
         try {
-          opened = std::make_shared<Snapshot>(
-              open_snapshot(id, backends::read_object(*backend_, name, kMaxSnapshotBytes), *keyring_));
+          opened = std::make_shared<Snapshot>(open_snapshot(
+              id, backends::read_object(*backend_, name, kMaxSnapshotBytes), *keyring_));
         } catch (const Error& error) {
-          if (error.code() == ErrorCode::unavailable || error.code() == ErrorCode::interrupted) throw;
+          if (error.code() == ErrorCode::unavailable || error.code() == ErrorCode::interrupted)
+            throw;
           opened_.erase(id);
           list->unreadable.push_back({id, error.what()});
           warn(fmt::format("{}: {}", name.path(), error.what()));
@@ -260,11 +276,13 @@ void Repository::check_claims(const Listing& listing) {
     return !contains_sorted(listing.records, id) && !backend_->stat(format::record_name(id));
   };
   const auto absent_snapshot = [&](const SnapshotId& id) {
-    return !contains_sorted(listing.snapshots, id) && !removed.contains(id) && !backend_->stat(format::snapshot_name(id));
+    return !contains_sorted(listing.snapshots, id) && !removed.contains(id) &&
+           !backend_->stat(format::snapshot_name(id));
   };
   const auto report = [&](const std::string& object, bool by_full_author) {
     if (by_full_author && !options_.accept_rollback) {
-      throw Error{ErrorCode::rollback, "the store lacks an object that a trusted author has seen: " + object,
+      throw Error{ErrorCode::rollback,
+                  "the store lacks an object that a trusted author has seen: " + object,
                   kRollbackHint};
     }
     warn(fmt::format("the store lacks {}, which {} author claims to have seen", object,
@@ -281,7 +299,8 @@ void Repository::check_claims(const Listing& listing) {
   }
   for (const auto& [id, snapshot] : opened_) {
     for (const RecordId& record : snapshot->after_records) {
-      if (absent_record(record)) report(format::record_name(record).path(), snapshot->author.role == Role::full);
+      if (absent_record(record))
+        report(format::record_name(record).path(), snapshot->author.role == Role::full);
     }
   }
 }
@@ -290,7 +309,8 @@ void Repository::refresh() {
   const std::lock_guard refresh_lock{refresh_mutex_};
   Listing listing = list_store();
   listing.index_generation = index_->generation();
-  if (last_listing_ && listing.records == last_listing_->records && listing.snapshots == last_listing_->snapshots &&
+  if (last_listing_ && listing.records == last_listing_->records &&
+      listing.snapshots == last_listing_->snapshots &&
       listing.index_generation == last_listing_->index_generation) {
     return;
   }
@@ -303,8 +323,10 @@ void Repository::refresh() {
   read_snapshots(listing);
   check_claims(listing);
   if (seen_->is_new() && !last_listing_ && !listing.snapshots.empty()) {
-    warn("this client has no memory of the repository: rollback detection starts anew; compare the heads that "
-         "`vgerfs-admin info` prints with another client's");
+    warn(
+        "this client has no memory of the repository: rollback detection starts anew; compare the "
+        "heads that "
+        "`vgerfs-admin info` prints with another client's");
   }
   seen_->add(listing.records, listing.snapshots);
   last_listing_ = std::make_unique<Listing>(std::move(listing));

@@ -1,5 +1,5 @@
-// A repository opened with one credential: composes store, keys, index cache, client state and reader. Algorithms stand beside it
-// (backup.h, restore.h, check.h).
+// A repository opened with one credential: composes store, keys, index cache, client state and
+// reader. Algorithms stand beside it (backup.h, restore.h, check.h).
 #pragma once
 
 #include <cstdint>
@@ -26,13 +26,16 @@
 
 namespace vgerfs::repo {
 
-/// Where a client keeps its files (0700, made when needed). `cache` and `state` are the parents of `<repository id>/`.
+/// Where a client keeps its files (0700, made when needed). `cache` and `state` are the parents of
+/// `<repository id>/`.
 struct ClientDirectories {
   std::string cache;
   std::string state;
 };
-/// Defaults by uid and environment (VGERFS_CACHE_DIR, VGERFS_STATE_DIR, XDG…; docs/ARCHITECTURE.md). `lookup` reads the environment.
-ClientDirectories default_directories(const std::function<std::optional<std::string>(const char*)>& lookup);
+/// Defaults by uid and environment (VGERFS_CACHE_DIR, VGERFS_STATE_DIR, XDG…;
+/// docs/ARCHITECTURE.md). `lookup` reads the environment.
+ClientDirectories default_directories(
+    const std::function<std::optional<std::string>(const char*)>& lookup);
 /// gethostname() up to the first dot, made a valid name.
 std::string default_host();
 
@@ -57,13 +60,15 @@ struct OpenOptions {
 /// Thread-safe.
 class Repository {
  public:
-  /// Makes a repository in an empty store with one full slot. Throws exists if there is one. The keyring is returned so that a caller can go on.
-  static void init(backends::Backend& backend, const Credential& credential, const InitOptions& options,
-                   crypto::Random& random, const Clock& clock);
+  /// Makes a repository in an empty store with one full slot. Throws exists if there is one. The
+  /// keyring is returned so that a caller can go on.
+  static void init(backends::Backend& backend, const Credential& credential,
+                   const InitOptions& options, crypto::Random& random, const Clock& clock);
 
-  /// Opens with the first slot that the credential fits. Throws no_repository, wrong_key, unsupported, corrupt, rollback, unavailable.
-  static std::unique_ptr<Repository> open(std::shared_ptr<backends::Backend> backend, const Credential& credential,
-                                          OpenOptions options);
+  /// Opens with the first slot that the credential fits. Throws no_repository, wrong_key,
+  /// unsupported, corrupt, rollback, unavailable.
+  static std::unique_ptr<Repository> open(std::shared_ptr<backends::Backend> backend,
+                                          const Credential& credential, OpenOptions options);
   ~Repository();
 
   backends::Backend& backend() noexcept { return *backend_; }
@@ -82,14 +87,17 @@ class Repository {
   std::string cache_directory() const;
   std::string source_directory(std::string_view host, std::string_view source) const;
 
-  /// Lists the store, applies new records, looks for a rollback. Throws rollback, unavailable, corrupt.
+  /// Lists the store, applies new records, looks for a rollback. Throws rollback, unavailable,
+  /// corrupt.
   void refresh();
-  /// Warnings of the last refresh (claims of ingest authors that do not hold, ignored fields, bad signatures).
+  /// Warnings of the last refresh (claims of ingest authors that do not hold, ignored fields, bad
+  /// signatures).
   std::vector<std::string> warnings() const;
   /// Snapshots as of the last refresh. With an ingest key `snapshots` is empty and `ids` is not.
   std::shared_ptr<const SnapshotList> snapshots();
 
-  /// Adds a snapshot that this process has just made durable to the list and returns it as listed (with an ingest key: only returns it).
+  /// Adds a snapshot that this process has just made durable to the list and returns it as listed
+  /// (with an ingest key: only returns it).
   ListedSnapshot adopt_snapshot(Snapshot snapshot);
 
   /// Writes a record and makes it durable; applies it to the cache. For removals.
@@ -101,7 +109,8 @@ class Repository {
   void open_with(const Credential& credential);
   void open_client_files();
   Listing list_store();
-  /// Throws rollback when the store shows less than was seen; forgets what is missing when the user accepts that.
+  /// Throws rollback when the store shows less than was seen; forgets what is missing when the user
+  /// accepts that.
   void check_rollback(const Listing& listing);
   void apply_new_records(const Listing& listing);
   void read_snapshots(const Listing& listing);
@@ -117,11 +126,12 @@ class Repository {
   std::unique_ptr<IndexCache> index_;
   std::unique_ptr<SeenState> seen_;
   std::unique_ptr<ChunkReader> reader_;
-  std::mutex refresh_mutex_;  // one refresh at a time; held across I/O by design, see docs/LOCKING.md
+  std::mutex
+      refresh_mutex_;  // one refresh at a time; held across I/O by design, see docs/LOCKING.md
   // Both guarded by refresh_mutex_.
   std::unordered_map<SnapshotId, std::shared_ptr<const Snapshot>> opened_;
   std::unique_ptr<Listing> last_listing_;
-  mutable std::mutex mutex_;                                                // leaf; guards the two below
+  mutable std::mutex mutex_;  // leaf; guards the two below
   std::shared_ptr<const SnapshotList> snapshots_;
   std::vector<std::string> warnings_;
 };

@@ -39,16 +39,19 @@ SourceLock SourceLock::acquire(const std::string& source_directory, std::int64_t
   lock.fd_ = open_file(source_directory + "/lock", O_RDWR | O_CREAT, 0600);
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(wait_ms);
   while (::flock(lock.fd_.get(), LOCK_EX | LOCK_NB) != 0) {
-    if (errno != EWOULDBLOCK && errno != EINTR) throw system_error(errno, "locking " + source_directory + "/lock");
+    if (errno != EWOULDBLOCK && errno != EINTR)
+      throw system_error(errno, "locking " + source_directory + "/lock");
     if (std::chrono::steady_clock::now() >= deadline) {
       throw Error{ErrorCode::busy,
-                  fmt::format("another session on this source is running (process {})", lock_holder(lock.fd_.get())),
+                  fmt::format("another session on this source is running (process {})",
+                              lock_holder(lock.fd_.get())),
                   "wait until it has committed, or stop it"};
     }
     std::this_thread::sleep_for(std::chrono::milliseconds(100));
   }
   const std::string pid = std::to_string(::getpid()) + "\n";
-  if (::ftruncate(lock.fd_.get(), 0) != 0) throw system_error(errno, "writing " + source_directory + "/lock");
+  if (::ftruncate(lock.fd_.get(), 0) != 0)
+    throw system_error(errno, "writing " + source_directory + "/lock");
   write_all_at(lock.fd_.get(), bytes_of(pid), 0, source_directory + "/lock");
   return lock;
 }
@@ -61,7 +64,8 @@ struct Session::Impl {
   ListedSnapshot commit(const SnapshotDraft& draft);
   void checkpoint_loop(const std::stop_token& stop);
   void publish_packs();
-  /// Packs of a failed barrier, which no record names: the store need not account for them any more.
+  /// Packs of a failed barrier, which no record names: the store need not account for them any
+  /// more.
   void forget(const std::vector<PackDescription>& packs);
 
   Repository& repository;
@@ -71,9 +75,10 @@ struct Session::Impl {
   LeaseKeeper lease;
   std::optional<ChunkWriter> writer;
 
-  std::mutex publish_mutex;  // one checkpoint or commit at a time; held across I/O by design, see docs/LOCKING.md
-  std::vector<RecordId> records;             // of this session; guarded by publish_mutex, as the next
-  std::vector<PackDescription> written;      // handed to the store, not yet known to be durable
+  std::mutex publish_mutex;  // one checkpoint or commit at a time; held across I/O by design, see
+                             // docs/LOCKING.md
+  std::vector<RecordId> records;         // of this session; guarded by publish_mutex, as the next
+  std::vector<PackDescription> written;  // handed to the store, not yet known to be durable
   std::vector<PackDescription> unpublished;  // durable packs whose record is still to be written
   std::mutex timer_mutex;
   std::condition_variable_any timer;
@@ -85,8 +90,8 @@ Session::Impl::Impl(Repository& repository_in, const SessionOptions& options_in)
       options(options_in),
       id(crypto::random_array<16>(*repository_in.options().random)),
       data_key(repository_in.keyring().make_data_key(*repository_in.options().random)),
-      lease(repository.backend(), repository.keyring(), repository.cipher(), *repository.options().random,
-            *repository.options().clock,
+      lease(repository.backend(), repository.keyring(), repository.cipher(),
+            *repository.options().random, *repository.options().clock,
             Lease{.author = {},
                   .kind = LeaseKind::shared,
                   .session = id,
@@ -101,15 +106,16 @@ Session::Impl::Impl(Repository& repository_in, const SessionOptions& options_in)
   // The lease comes first: what maintenance condemns from now on stays while it holds.
   repository.refresh();
   repository.keyring().remember(data_key);
-  writer.emplace(repository.backend(), repository.index(), repository.keyring(), data_key, repository.cipher(),
-                 *repository.options().random,
+  writer.emplace(repository.backend(), repository.index(), repository.keyring(), data_key,
+                 repository.cipher(), *repository.options().random,
                  ChunkWriterOptions{.compression_level = options.compression_level,
                                     .pack_bytes = options.pack_bytes,
                                     .threads = options.threads,
                                     .dedup = repository.options().dedup});
   repository.reader().add_pending(&*writer);
   if (options.checkpoint_interval_s > 0) {
-    thread = start_thread("vgerfs-chkpoint", [this](const std::stop_token& stop) { checkpoint_loop(stop); });
+    thread = start_thread("vgerfs-chkpoint",
+                          [this](const std::stop_token& stop) { checkpoint_loop(stop); });
   }
 }
 
@@ -147,15 +153,18 @@ void Session::Impl::publish_packs() {
     record.session = id;
     record.after_records = repository.index().record_heads();
     record.after_snapshots = repository.index().snapshot_heads(repository.snapshots()->ids);
-    std::size_t weight = 64 * 1024 + 32 * (record.after_records.size() + record.after_snapshots.size());
+    std::size_t weight =
+        64 * 1024 + 32 * (record.after_records.size() + record.after_snapshots.size());
     std::size_t count = 0;
     do {
       weight += record_weight(unpublished[count]);
       record.packs.push_back(unpublished[count++]);
-    } while (count < unpublished.size() && weight + record_weight(unpublished[count]) <= kMaxRecordBytes);
-    const Bytes stored =
-        seal_record(record, repository.keyring(), repository.cipher(), *repository.options().random);
-    const auto name = backends::write_object(repository.backend(), format::ObjectType::index, stored);
+    } while (count < unpublished.size() &&
+             weight + record_weight(unpublished[count]) <= kMaxRecordBytes);
+    const Bytes stored = seal_record(record, repository.keyring(), repository.cipher(),
+                                     *repository.options().random);
+    const auto name =
+        backends::write_object(repository.backend(), format::ObjectType::index, stored);
     repository.backend().barrier();
     const RecordId record_id{name.id.bytes()};
     record.author = repository.keyring().certificate();
@@ -163,7 +172,8 @@ void Session::Impl::publish_packs() {
     repository.index().apply(record_id, record, stored.size());
     records.push_back(record_id);
     writer->settle(record.packs);
-    unpublished.erase(unpublished.begin(), unpublished.begin() + static_cast<std::ptrdiff_t>(count));
+    unpublished.erase(unpublished.begin(),
+                      unpublished.begin() + static_cast<std::ptrdiff_t>(count));
   }
 }
 
@@ -172,7 +182,8 @@ void Session::Impl::forget(const std::vector<PackDescription>& packs) {
     try {
       repository.backend().remove(format::pack_name(pack.id));
     } catch (const std::exception& error) {
-      log::warning("pack {} of the failed session could not be removed: {}", pack.id.short_hex(), error.what());
+      log::warning("pack {} of the failed session could not be removed: {}", pack.id.short_hex(),
+                   error.what());
     }
   }
 }
@@ -185,8 +196,9 @@ void Session::Impl::checkpoint() {
     try {
       repository.backend().barrier();
     } catch (const Error& error) {
-      // A store that is away keeps account of what it was given: the next barrier holds for that too. After any other
-      // failure the bytes of some packs are gone: this session cannot promise anything any more.
+      // A store that is away keeps account of what it was given: the next barrier holds for that
+      // too. After any other failure the bytes of some packs are gone: this session cannot promise
+      // anything any more.
       if (error.code() == ErrorCode::unavailable) throw;
       writer->abandon(std::current_exception());
       forget(written);
@@ -229,25 +241,28 @@ ListedSnapshot Session::Impl::commit(const SnapshotDraft& draft) {
   }
   const Bytes stored = seal_snapshot(snapshot, repository.keyring(), *data_key, repository.cipher(),
                                      *repository.options().random);
-  const auto name = backends::write_object(repository.backend(), format::ObjectType::snapshot, stored);
+  const auto name =
+      backends::write_object(repository.backend(), format::ObjectType::snapshot, stored);
   repository.backend().barrier();
   const SnapshotId snapshot_id{name.id.bytes()};
   repository.seen().add({}, {snapshot_id});
   return repository.adopt_snapshot(open_snapshot(snapshot_id, stored, repository.keyring()));
 }
 
-Session::Session(Repository& repository, SessionOptions options)
-    : options_(std::move(options)) {
+Session::Session(Repository& repository, SessionOptions options) : options_(std::move(options)) {
   if (!is_valid_name(options_.host) || !is_valid_name(options_.source)) {
-    throw Error{ErrorCode::usage, fmt::format("'{}/{}' is not a valid HOST/SOURCE", options_.host, options_.source),
+    throw Error{ErrorCode::usage,
+                fmt::format("'{}/{}' is not a valid HOST/SOURCE", options_.host, options_.source),
                 "names have 1 to 128 characters of A-Z a-z 0-9 . _ - and do not begin with a dot"};
   }
   if (!repository.keyring().certificate().may_write_for(options_.host)) {
-    throw Error{ErrorCode::denied, fmt::format("this key may not write snapshots for host '{}'", options_.host),
+    throw Error{ErrorCode::denied,
+                fmt::format("this key may not write snapshots for host '{}'", options_.host),
                 "its certificate names the hosts it may write for: see `vgerfs-admin key list`"};
   }
   if (!repository.config().supported.add) {
-    throw Error{ErrorCode::unsupported, "adding to this repository needs a feature that this version does not know",
+    throw Error{ErrorCode::unsupported,
+                "adding to this repository needs a feature that this version does not know",
                 "use a newer version of vgerfs"};
   }
   impl_ = std::make_unique<Impl>(repository, options_);
@@ -255,9 +270,15 @@ Session::Session(Repository& repository, SessionOptions options)
 
 Session::~Session() = default;
 
-PutResult Session::put_chunk(ChunkKind kind, ByteView bytes) { return impl_->writer->put(kind, bytes); }
-PutResult Session::put_again(ChunkKind kind, ByteView bytes) { return impl_->writer->put_again(kind, bytes); }
-void Session::adopt_block(BlockEntry entry, ByteView sealed) { impl_->writer->adopt(std::move(entry), sealed); }
+PutResult Session::put_chunk(ChunkKind kind, ByteView bytes) {
+  return impl_->writer->put(kind, bytes);
+}
+PutResult Session::put_again(ChunkKind kind, ByteView bytes) {
+  return impl_->writer->put_again(kind, bytes);
+}
+void Session::adopt_block(BlockEntry entry, ByteView sealed) {
+  impl_->writer->adopt(std::move(entry), sealed);
+}
 bool Session::is_over() const noexcept { return impl_->writer->failed(); }
 bool Session::is_blocked() const noexcept { return impl_->writer->blocked(); }
 void Session::checkpoint() { impl_->checkpoint(); }

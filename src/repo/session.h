@@ -16,7 +16,8 @@
 
 namespace vgerfs::repo {
 
-/// One session per (repository, host, source) on this machine: an flock on `<source directory>/lock`. Throws busy with the holder's pid.
+/// One session per (repository, host, source) on this machine: an flock on `<source
+/// directory>/lock`. Throws busy with the holder's pid.
 class SourceLock {
  public:
   /// Waits up to `wait_ms`.
@@ -45,8 +46,9 @@ struct SnapshotDraft {
   std::string trigger;
 };
 
-/// Thread-safe; the pipeline behind `put` is bounded in bytes (chunk_writer.h). Order: construct, put…, checkpoint…, commit or drop. Destroying it
-/// without commit leaves published checkpoints in the store (they are reused) and removes the lease.
+/// Thread-safe; the pipeline behind `put` is bounded in bytes (chunk_writer.h). Order: construct,
+/// put…, checkpoint…, commit or drop. Destroying it without commit leaves published checkpoints in
+/// the store (they are reused) and removes the lease.
 class Session final : public ChunkSink {
  public:
   /// Takes its lease before it reads the index (it refreshes the repository).
@@ -60,14 +62,17 @@ class Session final : public ChunkSink {
 
   /// Takes a block that this slot sealed in an earlier session as it is; see ChunkWriter::adopt.
   void adopt_block(BlockEntry entry, ByteView sealed);
-  /// The session failed for good: what its last checkpoint did not name is lost, every later call throws.
+  /// The session failed for good: what its last checkpoint did not name is lost, every later call
+  /// throws.
   bool is_over() const noexcept;
   /// The store refused a pack: nothing more is taken in until a checkpoint succeeds.
   bool is_blocked() const noexcept;
 
-  /// Makes everything put so far durable and named by an index record. Called by itself every checkpoint interval. Writes nothing if nothing was added.
+  /// Makes everything put so far durable and named by an index record. Called by itself every
+  /// checkpoint interval. Writes nothing if nothing was added.
   void checkpoint();
-  /// Checkpoint, closure check, snapshot, barrier. Returns when durable. The session is over afterwards.
+  /// Checkpoint, closure check, snapshot, barrier. Returns when durable. The session is over
+  /// afterwards.
   ListedSnapshot commit(const SnapshotDraft& draft);
 
   SessionCounters counters() const;
@@ -79,7 +84,8 @@ class Session final : public ChunkSink {
   std::unique_ptr<Impl> impl_;
 };
 
-/// Whether a new root says the same as the last snapshot's (nothing to commit unless that is a day old or the user forces it).
+/// Whether a new root says the same as the last snapshot's (nothing to commit unless that is a day
+/// old or the user forces it).
 bool same_root(const format::proto::Entry& a, const format::proto::Entry& b);
 
 }  // namespace vgerfs::repo

@@ -29,7 +29,8 @@ const ListedSnapshot& newest(const std::vector<const ListedSnapshot*>& candidate
 }
 
 /// `spec` is [HOST/]SOURCE; empty: of all lines.
-const ListedSnapshot& resolve_latest(const SnapshotList& list, std::string_view spec, std::string_view this_host) {
+const ListedSnapshot& resolve_latest(const SnapshotList& list, std::string_view spec,
+                                     std::string_view this_host) {
   const std::size_t slash = spec.find('/');
   const std::string_view host = slash == spec.npos ? std::string_view{} : spec.substr(0, slash);
   const std::string_view source = slash == spec.npos ? spec : spec.substr(slash + 1);
@@ -45,11 +46,13 @@ const ListedSnapshot& resolve_latest(const SnapshotList& list, std::string_view 
   }
   if (!source.empty() && host.empty() && hosts.size() > 1) {
     if (!hosts.contains(std::string{this_host})) {
-      throw Error{ErrorCode::usage,
-                  fmt::format("source '{}' exists on several hosts: {}", source, fmt::join(hosts, ", ")),
-                  fmt::format("say which: latest:HOST/{}", source)};
+      throw Error{
+          ErrorCode::usage,
+          fmt::format("source '{}' exists on several hosts: {}", source, fmt::join(hosts, ", ")),
+          fmt::format("say which: latest:HOST/{}", source)};
     }
-    std::erase_if(candidates, [&](const auto* listed) { return listed->snapshot->host != this_host; });
+    std::erase_if(candidates,
+                  [&](const auto* listed) { return listed->snapshot->host != this_host; });
   }
   if (candidates.empty()) {
     if (spec.empty()) throw Error{ErrorCode::not_found, "the repository has no snapshots"};
@@ -61,7 +64,8 @@ const ListedSnapshot& resolve_latest(const SnapshotList& list, std::string_view 
 
 }  // namespace
 
-ListedSnapshot listed(std::shared_ptr<const Snapshot> snapshot, std::optional<Timestamp> stored_at) {
+ListedSnapshot listed(std::shared_ptr<const Snapshot> snapshot,
+                      std::optional<Timestamp> stored_at) {
   ListedSnapshot result{std::move(snapshot), stored_at, {}, {}};
   result.line_time = result.snapshot->time;
   if (stored_at && *stored_at < result.line_time) result.line_time = *stored_at;
@@ -86,24 +90,28 @@ void arrange(SnapshotList& list) {
       same = 1;
     }
   }
-  std::sort(list.snapshots.begin(), list.snapshots.end(), [](const ListedSnapshot& a, const ListedSnapshot& b) {
-    return std::tie(a.snapshot->host, a.snapshot->source, a.line_time, a.snapshot->id) <
-           std::tie(b.snapshot->host, b.snapshot->source, b.line_time, b.snapshot->id);
-  });
+  std::sort(list.snapshots.begin(), list.snapshots.end(),
+            [](const ListedSnapshot& a, const ListedSnapshot& b) {
+              return std::tie(a.snapshot->host, a.snapshot->source, a.line_time, a.snapshot->id) <
+                     std::tie(b.snapshot->host, b.snapshot->source, b.line_time, b.snapshot->id);
+            });
   std::sort(list.ids.begin(), list.ids.end());
 }
 
-const ListedSnapshot* latest_of(const SnapshotList& list, std::string_view host, std::string_view source) {
+const ListedSnapshot* latest_of(const SnapshotList& list, std::string_view host,
+                                std::string_view source) {
   const ListedSnapshot* found = nullptr;
   for (const ListedSnapshot& listed : list.snapshots) {
-    if (listed.snapshot->belongs_to_line && listed.snapshot->host == host && listed.snapshot->source == source) {
+    if (listed.snapshot->belongs_to_line && listed.snapshot->host == host &&
+        listed.snapshot->source == source) {
       found = &listed;  // the list is in order of line time
     }
   }
   return found;
 }
 
-SnapshotPath resolve_snapshot(const SnapshotList& list, std::string_view text, std::string_view this_host) {
+SnapshotPath resolve_snapshot(const SnapshotList& list, std::string_view text,
+                              std::string_view this_host) {
   constexpr std::string_view kLatest = "latest";
   const auto split = [](std::string_view whole) {
     const std::size_t colon = whole.find(':');
@@ -129,8 +137,9 @@ SnapshotPath resolve_snapshot(const SnapshotList& list, std::string_view text, s
   if (found.size() > 1) {
     std::vector<std::string> names;
     for (const ListedSnapshot* listed : found) {
-      names.push_back(fmt::format("{} ({}/{} {})", listed->snapshot->id.short_hex(), listed->snapshot->host,
-                                  listed->snapshot->source, listed->time_name));
+      names.push_back(fmt::format("{} ({}/{} {})", listed->snapshot->id.short_hex(),
+                                  listed->snapshot->host, listed->snapshot->source,
+                                  listed->time_name));
     }
     throw Error{ErrorCode::usage, fmt::format("'{}' names {} snapshots", name, found.size()),
                 "say which: " + fmt::format("{}", fmt::join(names, ", "))};

@@ -1,4 +1,5 @@
-// Snapshots as listed: lines of (host, source) in order of time, their names, and how a user names one.
+// Snapshots as listed: lines of (host, source) in order of time, their names, and how a user names
+// one.
 #pragma once
 
 #include <memory>
@@ -30,7 +31,7 @@ struct UnreadableSnapshot {
 struct SnapshotList {
   std::vector<ListedSnapshot> snapshots;  // by (host, source, line_time, id); not removed
   std::vector<UnreadableSnapshot> unreadable;
-  std::vector<SnapshotId> ids;            // every object listed, removed ones too; sorted
+  std::vector<SnapshotId> ids;  // every object listed, removed ones too; sorted
 };
 
 /// Line time from manifest and store time.
@@ -39,15 +40,18 @@ ListedSnapshot listed(std::shared_ptr<const Snapshot> snapshot, std::optional<Ti
 void arrange(SnapshotList& list);
 
 /// The newest of a line; null if it has none. Snapshots that belong to no line never count.
-const ListedSnapshot* latest_of(const SnapshotList& list, std::string_view host, std::string_view source);
+const ListedSnapshot* latest_of(const SnapshotList& list, std::string_view host,
+                                std::string_view source);
 
 struct SnapshotPath {
   ListedSnapshot snapshot;
   std::string path;  // without leading slash; empty: the root
 };
 
-/// Resolves SNAPSHOT[:PATH]: id prefix | `latest` | `latest:[HOST/]SOURCE` | time name. After `latest:` the first part is always a source, a
-/// path follows the next colon. Throws usage with a hint when it is ambiguous, not_found.
-SnapshotPath resolve_snapshot(const SnapshotList& list, std::string_view text, std::string_view this_host);
+/// Resolves SNAPSHOT[:PATH]: id prefix | `latest` | `latest:[HOST/]SOURCE` | time name. After
+/// `latest:` the first part is always a source, a path follows the next colon. Throws usage with a
+/// hint when it is ambiguous, not_found.
+SnapshotPath resolve_snapshot(const SnapshotList& list, std::string_view text,
+                              std::string_view this_host);
 
 }  // namespace vgerfs::repo

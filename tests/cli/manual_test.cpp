@@ -18,8 +18,7 @@ using testing::HasSubstr;
 
 std::string source_file(const std::string& name) {
   // From tests/cli/data, which need not be there.
-  const auto path =
-      (std::filesystem::path{VGERFS_TESTS} / ".." / name).lexically_normal();
+  const auto path = (std::filesystem::path{VGERFS_TESTS} / ".." / name).lexically_normal();
   std::ifstream file{path, std::ios::binary};
   EXPECT_TRUE(file.is_open()) << path;
   return {std::istreambuf_iterator<char>{file}, {}};

@@ -190,9 +190,7 @@ TEST(Aead, CiphersDoNotOpenEachOther) {
   EXPECT_FALSE(aead_open(Cipher::chacha20poly1305, key, {}, {}, {}, bytes, tag, bytes));
 }
 
-TEST(FastestCipher, IsAlwaysTheSame) {
-  EXPECT_EQ(fastest_cipher(), fastest_cipher());
-}
+TEST(FastestCipher, IsAlwaysTheSame) { EXPECT_EQ(fastest_cipher(), fastest_cipher()); }
 
 }  // namespace
 }  // namespace vgerfs::crypto

@@ -8,9 +8,7 @@
 namespace vgerfs::crypto {
 namespace {
 
-Secret secret(std::string_view digits) {
-  return Secret{ByteView{unhex(digits)}};
-}
+Secret secret(std::string_view digits) { return Secret{ByteView{unhex(digits)}}; }
 
 struct SignatureVector {
   std::string_view seed, public_key, message, signature;

@@ -24,9 +24,7 @@ TEST(SystemRandom, FillsEveryByte) {
   for (const std::byte byte : seen) EXPECT_NE(byte, std::byte{0});
 }
 
-TEST(SystemRandom, FillsNothingWithoutComplaint) {
-  system_random().fill({});
-}
+TEST(SystemRandom, FillsNothingWithoutComplaint) { system_random().fill({}); }
 
 }  // namespace
 }  // namespace vgerfs::crypto

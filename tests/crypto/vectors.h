@@ -9,9 +9,7 @@
 namespace vgerfs::crypto {
 
 /// The bytes of hex digits; the test is wrong (and throws) if they are not.
-inline Bytes unhex(std::string_view digits) {
-  return parse_hex(digits).value();
-}
+inline Bytes unhex(std::string_view digits) { return parse_hex(digits).value(); }
 
 template <std::size_t N>
 std::array<std::byte, N> unhex_array(std::string_view digits) {

@@ -27,17 +27,20 @@ void commit_files(Repository& repository, std::uint64_t seed, int files) {
     entry.set_type(format::proto::ENTRY_FILE);
     const Bytes bytes = random_bytes(seed + static_cast<std::uint64_t>(i), 200'000);
     ExtentListBuilder extents{session};
-    extents.add({.bytes = bytes.size(), .chunk = session.put(ChunkKind::data, bytes), .chunk_offset = 0});
+    extents.add(
+        {.bytes = bytes.size(), .chunk = session.put(ChunkKind::data, bytes), .chunk_offset = 0});
     extents.finish(entry);
     builder.add(entry);
   }
   Entry root = testing::plain_root();
   root.set_subtree(builder.finish()->raw());
-  session.commit({.root = root, .paths = {}, .parent = {}, .tags = {}, .statistics = {}, .trigger = "test"});
+  session.commit(
+      {.root = root, .paths = {}, .parent = {}, .tags = {}, .statistics = {}, .trigger = "test"});
 }
 
 CheckResult check(Repository& repository, bool read_data) {
-  return run_check(repository, {.read_data = read_data, .threads = 2, .stop = {}}, [](const CheckProgress&) {});
+  return run_check(repository, {.read_data = read_data, .threads = 2, .stop = {}},
+                   [](const CheckProgress&) {});
 }
 
 std::vector<Finding> errors(const CheckResult& result) {

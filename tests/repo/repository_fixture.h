@@ -18,7 +18,8 @@ namespace vgerfs::testing {
 
 class TestRepository {
  public:
-  explicit TestRepository(std::shared_ptr<MemoryStore> store = std::make_shared<MemoryStore>(&system_clock()))
+  explicit TestRepository(
+      std::shared_ptr<MemoryStore> store = std::make_shared<MemoryStore>(&system_clock()))
       : store_(std::move(store)) {
     if (store_->names().empty()) {
       MemoryBackend backend{store_};
@@ -38,15 +39,16 @@ class TestRepository {
     wanted.label = "test";
     wanted.hosts = {host};
     const auto bundle = opened->keyring().make_bundle(wanted, crypto::system_random());
-    backends::write_object(backend, format::ObjectType::key,
-                           repo::make_slot(bundle, ingest_key(), {}, opened->keyring().envelope_keys(),
-                                           opened->cipher(), 0, crypto::system_random()));
+    backends::write_object(
+        backend, format::ObjectType::key,
+        repo::make_slot(bundle, ingest_key(), {}, opened->keyring().envelope_keys(),
+                        opened->cipher(), 0, crypto::system_random()));
     backend.barrier();
   }
 
   /// A client by name: the same name finds its cache and state again.
-  std::unique_ptr<repo::Repository> open(const repo::Credential& credential, const std::string& client,
-                                         bool accept_rollback = false) {
+  std::unique_ptr<repo::Repository> open(const repo::Credential& credential,
+                                         const std::string& client, bool accept_rollback = false) {
     const auto parts = std::make_shared<Client>(store_);
     faulty_ = {parts, &parts->faulty};
     repo::OpenOptions options;
@@ -65,7 +67,8 @@ class TestRepository {
 
  private:
   struct Client {
-    explicit Client(std::shared_ptr<MemoryStore> store) : memory(std::move(store)), faulty(memory) {}
+    explicit Client(std::shared_ptr<MemoryStore> store)
+        : memory(std::move(store)), faulty(memory) {}
     MemoryBackend memory;
     FaultyBackend faulty;
   };

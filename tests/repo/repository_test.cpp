@@ -14,14 +14,20 @@ using testing::plain_root;
 using testing::random_bytes;
 using testing::TestRepository;
 
-ListedSnapshot commit(Repository& repository, std::uint64_t seed, const std::string& source = "home") {
+ListedSnapshot commit(Repository& repository, std::uint64_t seed,
+                      const std::string& source = "home") {
   SessionOptions options;
   options.host = "host";
   options.source = source;
   options.checkpoint_interval_s = 0;
   Session session{repository, options};
   session.put(ChunkKind::data, random_bytes(seed, 100'000));
-  return session.commit({.root = plain_root(), .paths = {}, .parent = {}, .tags = {}, .statistics = {}, .trigger = "test"});
+  return session.commit({.root = plain_root(),
+                         .paths = {},
+                         .parent = {},
+                         .tags = {},
+                         .statistics = {},
+                         .trigger = "test"});
 }
 
 ErrorCode code_of(const std::function<void()>& action) {
@@ -38,7 +44,8 @@ TEST(Repository, RefusesToInitialiseTwice) {
   TestRepository test;
   testing::MemoryBackend backend{std::make_shared<testing::MemoryStore>()};
   const auto init = [&] {
-    Repository::init(backend, TestRepository::full_key(), {}, crypto::system_random(), system_clock());
+    Repository::init(backend, TestRepository::full_key(), {}, crypto::system_random(),
+                     system_clock());
   };
   init();
   EXPECT_EQ(code_of(init), ErrorCode::exists);
@@ -46,13 +53,16 @@ TEST(Repository, RefusesToInitialiseTwice) {
 
 TEST(Repository, SaysWhetherItIsAbsentOrTheKeyIsWrong) {
   TestRepository test;
-  EXPECT_EQ(code_of([&] { test.open(TestRepository::ingest_key(), "client"); }), ErrorCode::wrong_key);
+  EXPECT_EQ(code_of([&] { test.open(TestRepository::ingest_key(), "client"); }),
+            ErrorCode::wrong_key);
   TestRepository empty{[] {
     auto store = std::make_shared<testing::MemoryStore>();
-    store->put(format::object_name(ObjectType::lock, LeaseId{}), {std::make_shared<const Bytes>(1), {}});
+    store->put(format::object_name(ObjectType::lock, LeaseId{}),
+               {std::make_shared<const Bytes>(1), {}});
     return store;
   }()};
-  EXPECT_EQ(code_of([&] { empty.open(TestRepository::full_key(), "client"); }), ErrorCode::no_repository);
+  EXPECT_EQ(code_of([&] { empty.open(TestRepository::full_key(), "client"); }),
+            ErrorCode::no_repository);
 }
 
 TEST(Repository, RefusesAConfigThatTheRootDidNotSign) {
@@ -111,8 +121,9 @@ TEST(Repository, YesterdaysCopyIsARollbackUntilAccepted) {
   test.open(TestRepository::full_key(), "other client has not seen more");
   const auto accepted = test.open(TestRepository::full_key(), "client", true);
   EXPECT_EQ(accepted->snapshots()->snapshots.size(), 1U);
-  EXPECT_FALSE(accepted->index().knows(accepted->keyring().chunk_id(ChunkKind::data, random_bytes(2, 100'000)),
-                                       accepted->keyring().certificate().author, DedupPolicy::all))
+  EXPECT_FALSE(accepted->index().knows(
+      accepted->keyring().chunk_id(ChunkKind::data, random_bytes(2, 100'000)),
+      accepted->keyring().certificate().author, DedupPolicy::all))
       << "nothing may be deduplicated against packs that are gone";
   EXPECT_NO_THROW(test.open(TestRepository::full_key(), "client"));
 }
@@ -124,14 +135,16 @@ TEST(Repository, ANewClientSeesTheHoleThatALostRecordLeaves) {
   const auto first_record = test.store().names(ObjectType::index).front();
   commit(*repository, 2);
   test.store().erase(first_record);
-  EXPECT_EQ(code_of([&] { test.open(TestRepository::full_key(), "new client"); }), ErrorCode::rollback);
+  EXPECT_EQ(code_of([&] { test.open(TestRepository::full_key(), "new client"); }),
+            ErrorCode::rollback);
 }
 
 /// A store whose listings do not show snapshots yet.
 class LaggingBackend final : public backends::ForwardingBackend {
  public:
   using ForwardingBackend::ForwardingBackend;
-  void list(ObjectType type, const std::function<void(const backends::ObjectInfo&)>& each) override {
+  void list(ObjectType type,
+            const std::function<void(const backends::ObjectInfo&)>& each) override {
     if (type != ObjectType::snapshot) ForwardingBackend::list(type, each);
   }
 };
@@ -141,11 +154,14 @@ TEST(Repository, AListingThatLagsIsNoRollback) {
   commit(*test.open(TestRepository::full_key(), "client"), 1);
   testing::MemoryBackend memory{test.shared_store()};
   OpenOptions options;
-  options.directories = {.cache = test.directory() + "/client/cache", .state = test.directory() + "/client/state"};
-  EXPECT_NO_THROW(Repository::open(std::make_shared<LaggingBackend>(memory), TestRepository::full_key(), options));
+  options.directories = {.cache = test.directory() + "/client/cache",
+                         .state = test.directory() + "/client/state"};
+  EXPECT_NO_THROW(Repository::open(std::make_shared<LaggingBackend>(memory),
+                                   TestRepository::full_key(), options));
   test.store().erase(test.store().names(ObjectType::snapshot).front());
   EXPECT_EQ(code_of([&] {
-              Repository::open(std::make_shared<LaggingBackend>(memory), TestRepository::full_key(), options);
+              Repository::open(std::make_shared<LaggingBackend>(memory), TestRepository::full_key(),
+                               options);
             }),
             ErrorCode::rollback);
 }
@@ -206,7 +222,8 @@ TEST(Repository, AFlippedPackIsNamedAndOnlyItsChunksFail) {
   }
   test.store().erase(victim);
   repository->reader().clear();
-  EXPECT_EQ(code_of([&] { repository->reader().get(ChunkKind::data, bad_id); }), ErrorCode::corrupt);
+  EXPECT_EQ(code_of([&] { repository->reader().get(ChunkKind::data, bad_id); }),
+            ErrorCode::corrupt);
 }
 
 TEST(SnapshotNames, ResolveAsTheMountWritesThem) {
@@ -215,7 +232,9 @@ TEST(SnapshotNames, ResolveAsTheMountWritesThem) {
   const ListedSnapshot home = commit(*repository, 1, "home");
   const ListedSnapshot etc = commit(*repository, 2, "etc");
   const auto list = repository->snapshots();
-  const auto id = [&](std::string_view text) { return resolve_snapshot(*list, text, "host").snapshot.snapshot->id; };
+  const auto id = [&](std::string_view text) {
+    return resolve_snapshot(*list, text, "host").snapshot.snapshot->id;
+  };
   EXPECT_EQ(id("latest"), etc.snapshot->id);
   EXPECT_EQ(id("latest:home"), home.snapshot->id);
   EXPECT_EQ(id("latest:host/home"), home.snapshot->id);

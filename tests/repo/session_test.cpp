@@ -1,9 +1,9 @@
 #include "repo/session.h"
 
-#include <gtest/gtest.h>
-
 #include <thread>
 #include <vector>
+
+#include <gtest/gtest.h>
 
 #include "repo/block.h"
 #include "repository_fixture.h"
@@ -25,7 +25,14 @@ SessionOptions session_options(std::string source = "home") {
   return options;
 }
 
-SnapshotDraft draft() { return {.root = plain_root(), .paths = {"/home"}, .parent = {}, .tags = {}, .statistics = {}, .trigger = "test"}; }
+SnapshotDraft draft() {
+  return {.root = plain_root(),
+          .paths = {"/home"},
+          .parent = {},
+          .tags = {},
+          .statistics = {},
+          .trigger = "test"};
+}
 
 TEST(Session, WhatItCommittedCanBeReadByAnotherClient) {
   TestRepository test;
@@ -87,7 +94,8 @@ TEST(Session, ManyThreadsPutWithoutLosingOrRepeatingAChunk) {
   std::vector<std::jthread> threads;
   for (int t = 0; t < 4; ++t) {
     threads.emplace_back([&] {
-      for (std::uint64_t i = 0; i < kChunks; ++i) session.put(ChunkKind::data, random_bytes(i, 20'000));
+      for (std::uint64_t i = 0; i < kChunks; ++i)
+        session.put(ChunkKind::data, random_bytes(i, 20'000));
     });
   }
   threads.clear();
@@ -155,7 +163,8 @@ TEST(Session, AfterAFailedBarrierItPromisesNothing) {
   const auto repository = test.open(TestRepository::full_key(), "client");
   Session session{*repository, session_options()};
   session.put(ChunkKind::data, random_bytes(7, 300'000));
-  test.faulty().order({.fault = testing::Fault::fail, .call = testing::Call::barrier, .code = ErrorCode::io});
+  test.faulty().order(
+      {.fault = testing::Fault::fail, .call = testing::Call::barrier, .code = ErrorCode::io});
   EXPECT_THROW(session.checkpoint(), Error);
   EXPECT_THROW(session.put(ChunkKind::data, random_bytes(8, 1000)), Error);
   EXPECT_THROW(session.commit(draft()), Error);
@@ -168,7 +177,9 @@ TEST(Session, AStoreThatWasAwayGetsItsBarrierAgain) {
   Session session{*repository, session_options()};
   const Bytes bytes = random_bytes(7, 300'000);
   const ChunkId id = session.put(ChunkKind::data, bytes);
-  test.faulty().order({.fault = testing::Fault::fail, .call = testing::Call::barrier, .code = ErrorCode::unavailable});
+  test.faulty().order({.fault = testing::Fault::fail,
+                       .call = testing::Call::barrier,
+                       .code = ErrorCode::unavailable});
   EXPECT_THROW(session.checkpoint(), Error);
   EXPECT_FALSE(session.is_over());
   session.commit(draft());
@@ -182,7 +193,8 @@ TEST(Session, ARecordThatFailedIsWrittenByTheNextCheckpoint) {
   Session session{*repository, session_options()};
   const Bytes bytes = random_bytes(9, 300'000);
   const ChunkId id = session.put(ChunkKind::data, bytes);
-  test.faulty().order({.fault = testing::Fault::fail, .call = testing::Call::write, .type = ObjectType::index});
+  test.faulty().order(
+      {.fault = testing::Fault::fail, .call = testing::Call::write, .type = ObjectType::index});
   EXPECT_THROW(session.checkpoint(), Error);
   session.commit(draft());
   const auto reader = test.open(TestRepository::full_key(), "reader");
@@ -214,13 +226,15 @@ TEST(Session, AnIngestKeyCanWriteButNotRead) {
     EXPECT_EQ(repository->reader().get(ChunkKind::data, own), new_bytes);
     session.checkpoint();
     repository->reader().clear();
-    EXPECT_EQ(repository->reader().get(ChunkKind::data, own), new_bytes) << "its data key is still in memory";
+    EXPECT_EQ(repository->reader().get(ChunkKind::data, own), new_bytes)
+        << "its data key is still in memory";
     const PutResult again = session.put_chunk(ChunkKind::data, new_bytes);
     EXPECT_TRUE(again.readable);
     session.commit(draft());
   }
   repository->reader().clear();
-  EXPECT_THROW(repository->reader().get(ChunkKind::data, own), Error) << "the session's key is gone";
+  EXPECT_THROW(repository->reader().get(ChunkKind::data, own), Error)
+      << "the session's key is gone";
   const auto reader = test.open(TestRepository::full_key(), "reader");
   EXPECT_EQ(reader->reader().get(ChunkKind::data, own), new_bytes);
 }
@@ -231,14 +245,16 @@ BlockEntry seal_earlier(Repository& repository, const std::vector<Bytes>& chunks
   BufferPool pool{std::size_t{4} << 20, 1};
   PlainBlock block{.kind = ChunkKind::data, .chunks = {}, .bytes = pool.take()};
   for (const Bytes& chunk : chunks) {
-    block.chunks.push_back({repository.keyring().chunk_id(ChunkKind::data, chunk), static_cast<std::uint32_t>(chunk.size())});
+    block.chunks.push_back({repository.keyring().chunk_id(ChunkKind::data, chunk),
+                            static_cast<std::uint32_t>(chunk.size())});
     block.bytes.append(chunk);
   }
   Compressor compressor{1};
   Bytes directory;
   BufferPool sealed_pool{std::size_t{4} << 20, 1};
   Buffer out = sealed_pool.take();
-  const BlockSealing sealing{repository.keyring().envelope_keys(), key.get(), repository.cipher(), &crypto::system_random()};
+  const BlockSealing sealing{repository.keyring().envelope_keys(), key.get(), repository.cipher(),
+                             &crypto::system_random()};
   BlockEntry entry = seal_block(block, sealing, compressor, directory, out);
   sealed.assign(out.view().begin(), out.view().end());
   return entry;
@@ -269,7 +285,9 @@ TEST(Session, TakesBlocksOfAnEarlierSessionAsTheyAre) {
   }
   const auto reader = test.open(TestRepository::full_key(), "reader");
   for (const Bytes& chunk : chunks) {
-    EXPECT_EQ(reader->reader().get(ChunkKind::data, reader->keyring().chunk_id(ChunkKind::data, chunk)), chunk);
+    EXPECT_EQ(
+        reader->reader().get(ChunkKind::data, reader->keyring().chunk_id(ChunkKind::data, chunk)),
+        chunk);
   }
 }
 
