@@ -48,7 +48,7 @@ void remove(repo::Repository& repository, std::span<const repo::ListedSnapshot> 
     const auto part = chosen.first(std::min(chosen.size(), kRemovalsPerRecord));
     repo::IndexRecord record;
     for (const repo::ListedSnapshot& listed : part)
-      record.removals.push_back({listed.snapshot->id, clock.now().s});
+      record.facts.removals.push_back({listed.snapshot->id, clock.now().s});
     repository.publish_record(std::move(record));
     chosen = chosen.subspan(part.size());
   }

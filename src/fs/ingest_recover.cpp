@@ -78,13 +78,11 @@ std::vector<std::string> recover_session(IngestSource& source) {
   find_changed_links(source);
   std::unordered_set<ChunkId> restored;
   if (repo::Journal::exists(source.journal.path())) restored = restore_blocks(source);
-  const auto& author = context.repository.keyring().certificate().author;
   std::vector<std::string> lost;
   for (const InodePtr& file : changed_files(source)) {
     bool whole = true;
     for (const ChunkId& id : received_chunks(file, context)) {
-      whole = whole && (restored.contains(id) ||
-                        context.repository.index().knows(id, author, repo::DedupPolicy::all));
+      whole = whole && (restored.contains(id) || source.session->rely_on(id));
     }
     if (whole) continue;
     const std::lock_guard lock{context.tree.mutex};

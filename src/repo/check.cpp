@@ -97,8 +97,8 @@ class Checker {
     repository_.backend().list(ObjectType::pack, [&](const backends::ObjectInfo& info) {
       stored.emplace(PackId{info.name.id.bytes()}, info.stored_bytes);
     });
-    repository_.index().for_each_pack(false, [&](const PackDescription& pack, const RecordId&,
-                                                 bool) {
+    repository_.index().for_each_pack(false, [&](const IndexedPack& indexed) {
+      const PackDescription& pack = indexed.description;
       ++result_.packs;
       const auto found = stored.find(pack.id);
       if (found == stored.end()) {

@@ -104,7 +104,8 @@ void read_all_packs(Repository& repository, unsigned threads, const std::stop_to
     }));
   }
   try {
-    repository.index().for_each_pack(true, [&](const PackDescription& pack, const RecordId&, bool) {
+    repository.index().for_each_pack(true, [&](const IndexedPack& indexed) {
+      const PackDescription& pack = indexed.description;
       if (!failed && !stop.stop_requested()) queue.push(pack, 1);
     });
   } catch (...) {

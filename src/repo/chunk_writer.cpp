@@ -198,8 +198,9 @@ struct ChunkWriter::Impl {
   std::vector<StoreJob> unstored;
   SessionCounters counters;
   std::vector<PackDescription> finished;
-  std::unordered_set<PackId> own_packs;  // settled ones too: this session can read them
-  std::unordered_set<ChunkId> adopted;   // but not these in them
+  std::unordered_set<PackId> relied_packs;  // of others: known chunks were found there
+  std::unordered_set<PackId> own_packs;     // settled ones too: this session can read them
+  std::unordered_set<ChunkId> adopted;      // but not these in them
 
   std::vector<std::jthread> threads;  // last: they end first
 };
@@ -230,7 +231,14 @@ PutResult ChunkWriter::Impl::put(ChunkKind kind, ByteView bytes, bool again) {
       return count_known();
     }
   }
-  if (!again && index.knows(result.id, keyring.certificate().author, options.dedup)) {
+  const std::optional<PackId> known =
+      again ? std::nullopt
+            : index.find_usable(result.id, keyring.certificate().author, options.dedup);
+  if (known) {
+    {
+      const std::lock_guard lock{mutex};
+      relied_packs.insert(*known);
+    }
     result.readable = keyring.role() == Role::full;
     if (!result.readable && !sealed_before) {
       const std::vector<ChunkPlace> places = index.find(result.id);
@@ -566,6 +574,16 @@ bool ChunkWriter::blocked() const noexcept { return impl_->store_failed; }
 bool ChunkWriter::failed() const noexcept { return impl_->failed; }
 
 void ChunkWriter::abandon(std::exception_ptr reason) { impl_->fail(std::move(reason)); }
+
+std::vector<PackId> ChunkWriter::relied_packs() const {
+  const std::lock_guard lock{impl_->mutex};
+  return {impl_->relied_packs.begin(), impl_->relied_packs.end()};
+}
+
+void ChunkWriter::rely_on(const PackId& pack) {
+  const std::lock_guard lock{impl_->mutex};
+  impl_->relied_packs.insert(pack);
+}
 
 SessionCounters ChunkWriter::counters() const {
   const std::lock_guard lock{impl_->mutex};

@@ -79,6 +79,10 @@ class ChunkWriter final : public PendingChunks {
   /// These packs are in the index now: their chunks are no longer pending.
   void settle(const std::vector<PackDescription>& packs);
 
+  /// The packs of others that known chunks were found in, and those added with `rely_on`.
+  std::vector<PackId> relied_packs() const;
+  void rely_on(const PackId& pack);
+
   SessionCounters counters() const;
 
  private:

@@ -9,6 +9,7 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "repo/index_fact_rows.h"
 #include "repo/index_filter.h"
 #include "repo/index_fold.h"
 #include "repo/index_query.h"
@@ -69,6 +70,14 @@ class SqliteIndexCache final : public IndexCache {
     });
   }
 
+  std::vector<IndexedRecord> record_list() override {
+    return read([](Database& database) { return read_record_list(database); });
+  }
+
+  Supported supported() override {
+    return read([](Database& database) { return read_supported(database); });
+  }
+
   void apply(const RecordId& id, const IndexRecord& record, std::uint64_t stored_bytes) override {
     if (has_record(id)) return;
     const std::lock_guard lock{writer_mutex_};
@@ -85,16 +94,20 @@ class SqliteIndexCache final : public IndexCache {
     return read([&](Database& database) { return find_places(database, id); });
   }
 
-  bool knows(const ChunkId& id, const crypto::PublicKey& author, DedupPolicy policy) override {
+  std::optional<PackId> find_usable(const ChunkId& id, const crypto::PublicKey& author,
+                                    DedupPolicy policy) override {
     const auto filter = current_filter();
-    if (filter != nullptr && !filter->may_contain(id.prefix())) return false;
-    return read([&](Database& database) { return has_usable_place(database, id, author, policy); });
+    if (filter != nullptr && !filter->may_contain(id.prefix())) return std::nullopt;
+    return read([&](Database& database) { return find_usable_pack(database, id, author, policy); });
   }
 
   void check_once() override {
     const std::lock_guard lock{check_mutex_};
     if (checked_) return;
-    read([](Database& database) { check_packs(database); });
+    read([](Database& database) {
+      check_packs(database);
+      check_facts(database);
+    });
     std::optional<std::int64_t> last = 0;
     while (last) {
       last = read([&](Database& database) { return check_blocks(database, *last, kCheckBatch); });
@@ -106,8 +119,11 @@ class SqliteIndexCache final : public IndexCache {
     return read([&](Database& database) { return read_record_heads(database); });
   }
 
-  std::vector<SnapshotId> snapshot_heads(const std::vector<SnapshotId>& listed) override {
-    return read([&](Database& database) { return unclaimed_snapshots(database, listed); });
+  std::vector<SnapshotId> snapshot_heads(const std::vector<SnapshotId>& listed,
+                                         Role writer) override {
+    return read([&](Database& database) {
+      return unclaimed_snapshots(database, listed, writer == Role::full);
+    });
   }
 
   std::vector<Claim> claims() override {
@@ -115,7 +131,38 @@ class SqliteIndexCache final : public IndexCache {
   }
 
   std::vector<SnapshotId> removed_snapshots() override {
-    return read([&](Database& database) { return read_removed_snapshots(database); });
+    std::vector<SnapshotId> removed;
+    for (const SnapshotRemoval& removal :
+         read([](Database& database) { return read_removals(database); })) {
+      if (removed.empty() || removed.back() != removal.snapshot)
+        removed.push_back(removal.snapshot);
+    }
+    return removed;
+  }
+
+  FactState facts() override {
+    return read([](Database& database) {
+      return FactState{read_removals(database), read_condemnations(database),
+                       read_annotations(database), read_revocations(database)};
+    });
+  }
+
+  std::vector<PackId> buried_packs() override {
+    return read([](Database& database) { return read_buried(database); });
+  }
+
+  std::vector<RecordId> superseded_records() override {
+    return read([](Database& database) { return read_superseded(database); });
+  }
+
+  bool is_buried(const PackId& pack) override {
+    return read(
+        [&](Database& database) { return is_fact(database, FactKind::buried, pack.view()); });
+  }
+
+  bool is_superseded(const RecordId& record) override {
+    return read(
+        [&](Database& database) { return is_fact(database, FactKind::superseded, record.view()); });
   }
 
   IndexTotals totals() override {
@@ -123,8 +170,7 @@ class SqliteIndexCache final : public IndexCache {
   }
 
   void for_each_pack(bool with_blocks,
-                     const std::function<void(const PackDescription&, const RecordId&,
-                                              bool trusted)>& each) override {
+                     const std::function<void(const IndexedPack&)>& each) override {
     // Read in steps: neither a connection nor a transaction is held while `each` runs.
     std::int64_t last = 0;
     for (;;) {
@@ -132,7 +178,7 @@ class SqliteIndexCache final : public IndexCache {
         return read_packs(database, last, with_blocks ? 1 : kPackBatch, with_blocks);
       });
       if (packs.empty()) return;
-      for (const PackRow& pack : packs) each(pack.description, pack.record, pack.trusted);
+      for (const PackRow& row : packs) each(row.pack);
       last = packs.back().row;
     }
   }

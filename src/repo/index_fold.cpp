@@ -1,7 +1,10 @@
 #include "repo/index_fold.h"
 
 #include <algorithm>
+#include <tuple>
+#include <utility>
 
+#include "repo/index_fact_rows.h"
 #include "repo/index_rows.h"
 
 namespace vgerfs::repo {
@@ -16,7 +19,7 @@ class RecordFold {
         record_(record),
         trusted_(record.author.role == Role::full) {
     read_sums();
-    author_ = author_row();
+    author_ = author_row(record_.author.author);
     row_ = insert_record(stored_bytes);
     record_sum_ += row_hash({name_.view()});
     auto next = database_.query("SELECT coalesce(max(id), 0) + 1 FROM block");
@@ -25,18 +28,20 @@ class RecordFold {
   }
 
   std::vector<std::uint64_t> run() {
-    for (const RecordId& id : record_.after_records) {
-      claim(id.view(), false);
-      database_.query("UPDATE record SET head = 0 WHERE name = ?1").bind(id).run();
-    }
+    for (const RecordId& id : record_.after_records) claim(id.view(), false);
     for (const SnapshotId& id : record_.after_snapshots) claim(id.view(), true);
-    if (trusted_) {
-      for (const SnapshotRemoval& removal : record_.removals) remove_snapshot(removal);
+    for_each_fact_row(name_, record_.facts, [&](const FactRow& fact) {
+      if (trusted_ || fact.kind == FactKind::revocation) add_fact(fact);
+    });
+    if (!revoked_) {
+      for (const PackDescription& pack : record_.packs) fold_pack(pack, record_.author);
+      for (const CarriedAdditions& carried : record_.carried) {
+        for (const PackDescription& pack : carried.packs) fold_pack(pack, carried.author);
+      }
     }
-    for (const PackDescription& pack : record_.packs) fold_pack(pack);
     insert_chunks();
     update_totals();
-    return keys();
+    return std::move(keys_);
   }
 
  private:
@@ -45,7 +50,6 @@ class RecordFold {
     std::int64_t author;
     bool trusted;
     EntryDigest digest;
-    RecordId record;
   };
   struct ChunkRow {
     std::int64_t prefix;
@@ -54,30 +58,53 @@ class RecordFold {
     friend auto operator<=>(const ChunkRow&, const ChunkRow&) = default;
   };
 
-  std::int64_t author_row() {
-    database_.query("INSERT OR IGNORE INTO author(key) VALUES (?1)")
-        .bind(record_.author.author)
-        .run();
+  std::int64_t author_row(const crypto::PublicKey& author) {
+    database_.query("INSERT OR IGNORE INTO author(key) VALUES (?1)").bind(author).run();
     auto query = database_.query("SELECT id FROM author WHERE key = ?1");
-    query.bind(record_.author.author).step();
+    query.bind(author).step();
     return query.integer(0);
   }
 
   std::int64_t insert_record(std::uint64_t stored_bytes) {
+    revoked_ = !trusted_ && is_revoked(record_.author.author, name_);
+    // Only an author of at least equal trust takes a record from the heads (FORMAT.md section 9.4).
     auto insert = database_.query(
-        "INSERT INTO record(name, author, trusted, time_s, time_ns, stored_bytes, head) VALUES "
-        "(?1, ?2, ?3, ?4, ?5, ?6, NOT EXISTS (SELECT 1 FROM claim WHERE name = ?1 AND snapshot = "
-        "0)) RETURNING id");
-    insert.bind(name_, author_, trusted_, record_.time.s, record_.time.ns, stored_bytes).step();
+        "INSERT INTO record(name, author, trusted, session, time_s, time_ns, stored_bytes, "
+        "supported, revoked, head) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, NOT EXISTS (SELECT "
+        "1 FROM claim WHERE name = ?1 AND snapshot = 0 AND trusted >= ?3) AND NOT EXISTS (SELECT 1 "
+        "FROM fact WHERE kind = 5 AND subject = ?1)) RETURNING id");
+    const int supported = (record_.supported.add ? 1 : 0) | (record_.supported.maintain ? 2 : 0);
+    insert
+        .bind(name_, author_, trusted_, record_.session, record_.time.s, record_.time.ns,
+              stored_bytes, supported, revoked_)
+        .step();
     return insert.integer(0);
   }
 
+  /// An object counts if every revocation of its author lets it survive.
+  bool is_revoked(const crypto::PublicKey& author, const RecordId& record) {
+    auto rows = database_.query("SELECT data FROM fact WHERE kind = 8 AND subject = ?1");
+    rows.bind(author);
+    while (rows.step()) {
+      if (!survives(rows.blob(0), record)) return true;
+    }
+    return false;
+  }
+
+  static bool survives(ByteView revocation, const RecordId& record) {
+    ByteReader reader{revocation, "a revocation's row"};
+    reader.bytes(std::tuple_size_v<crypto::Signature>);
+    while (reader.left() > 0) {
+      if (RecordId{reader.array<RecordId::kSize>()} == record) return true;
+    }
+    return false;
+  }
+
   void read_sums() {
-    auto row = database_.query("SELECT record_sum, claim_sum, removal_sum FROM total");
+    auto row = database_.query("SELECT record_sum, claim_sum FROM total");
     row.step();
     record_sum_ = static_cast<std::uint64_t>(row.integer(0));
     claim_sum_ = static_cast<std::uint64_t>(row.integer(1));
-    removal_sum_ = static_cast<std::uint64_t>(row.integer(2));
   }
 
   void claim(ByteView name, bool snapshot) {
@@ -94,55 +121,106 @@ class RecordFold {
     database_.query("INSERT OR REPLACE INTO claim VALUES (?1, ?2, ?3)")
         .bind(name, snapshot, trusted_)
         .run();
+    if (!snapshot) {
+      database_.query("UPDATE record SET head = 0 WHERE name = ?1 AND trusted <= ?2")
+          .bind(name, trusted_)
+          .run();
+    }
   }
 
-  void remove_snapshot(const SnapshotRemoval& removal) {
-    auto insert =
-        database_.query("INSERT OR IGNORE INTO removal VALUES (?1, ?2, ?3) RETURNING record");
-    if (insert.bind(removal.snapshot, row_, removal.time_s).step()) {
-      removal_sum_ += row_hash({removal.snapshot.view()});
+  void add_fact(const FactRow& fact) {
+    if (!insert_fact(database_, fact)) return;
+    switch (fact.kind) {
+      case FactKind::superseded:
+        database_.query("UPDATE record SET head = 0 WHERE name = ?1").bind(fact.subject).run();
+        break;
+      case FactKind::buried: bury(PackId{fact.subject.bytes()}); break;
+      case FactKind::revocation: revoke(fact); break;
+      case FactKind::removal:
+      case FactKind::condemnation:
+      case FactKind::undo:
+      case FactKind::vouch:
+      case FactKind::annotation: break;  // read when asked for
     }
+  }
+
+  void bury(const PackId& pack) {
+    for (const Entry& entry : entries_of(pack)) remove_entry(entry.row);
+  }
+
+  void revoke(const FactRow& fact) {
+    std::vector<std::int64_t> hit;
+    {
+      auto rows = database_.query(
+          "SELECT r.id, r.name FROM record r, author a WHERE a.key = ?1 AND r.author = a.id AND "
+          "NOT r.trusted AND NOT r.revoked");
+      rows.bind(fact.subject);
+      while (rows.step()) {
+        if (!survives(fact.data, rows.id<RecordId>(1))) hit.push_back(rows.integer(0));
+      }
+    }
+    for (const std::int64_t record : hit) {
+      if (record == row_) revoked_ = true;
+      database_.query("UPDATE record SET revoked = 1 WHERE id = ?1").bind(record).run();
+      database_.query("DELETE FROM source WHERE record = ?1").bind(record).run();
+    }
+    if (hit.empty()) return;
+    std::vector<std::int64_t> lost;
+    {
+      auto rows = database_.query(
+          "SELECT p.id FROM pack p, author a WHERE a.key = ?1 AND p.author = a.id AND NOT EXISTS "
+          "(SELECT 1 FROM source s WHERE s.pack = p.id)");
+      rows.bind(fact.subject);
+      while (rows.step()) lost.push_back(rows.integer(0));
+    }
+    for (const std::int64_t entry : lost) remove_entry(entry);
   }
 
   std::vector<Entry> entries_of(const PackId& pack) {
     std::vector<Entry> entries;
-    auto query = database_.query(
-        "SELECT p.id, p.author, p.trusted, p.digest, r.name FROM pack p "
-        "LEFT JOIN record r ON r.id = p.record WHERE p.name = ?1");
+    auto query = database_.query("SELECT id, author, trusted, digest FROM pack WHERE name = ?1");
     query.bind(pack);
     while (query.step()) {
-      entries.push_back({query.integer(0), query.integer(1), query.integer(2) != 0,
-                         query.array<32>(3), query.id<RecordId>(4)});
+      entries.push_back(
+          {query.integer(0), query.integer(1), query.integer(2) != 0, query.array<32>(3)});
     }
     return entries;
   }
 
-  void fold_pack(const PackDescription& pack) {
+  void fold_pack(const PackDescription& pack, const Certificate& author) {
+    if (is_fact(database_, FactKind::buried, pack.id.view())) return;
+    const bool trusted = author.role == Role::full;
+    const std::int64_t author_id = author_row(author.author);
     const auto digest = entry_digest(pack);
     for (const Entry& entry : entries_of(pack.id)) {
-      if (entry.trusted && !trusted_) return;
-      if (trusted_ && !entry.trusted) {
+      if (entry.trusted && !trusted) return;
+      if (trusted && !entry.trusted) {
         remove_entry(entry.row);
-      } else if (entry.author == author_ && entry.digest == digest) {
-        if (name_ < entry.record) {
-          database_.query("UPDATE pack SET record = ?2 WHERE id = ?1").bind(entry.row, row_).run();
-        }
+      } else if (entry.author == author_id && entry.digest == digest) {
+        add_source(entry.row);
         return;
       }
     }
-    insert_entry(pack, digest);
+    insert_entry(pack, author, author_id, digest);
   }
 
-  void insert_entry(const PackDescription& pack, const EntryDigest& digest) {
+  void add_source(std::int64_t entry) {
+    database_.query("INSERT OR IGNORE INTO source VALUES (?1, ?2)").bind(entry, row_).run();
+  }
+
+  void insert_entry(const PackDescription& pack, const Certificate& author, std::int64_t author_id,
+                    const EntryDigest& digest) {
+    const bool trusted = author.role == Role::full;
     auto insert = database_.query(
-        "INSERT INTO pack(name, author, digest, record, trusted, kind, stored_bytes, first_block, "
-        "blocks, crc) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) RETURNING id");
+        "INSERT INTO pack(name, author, digest, trusted, kind, stored_bytes, first_block, blocks, "
+        "crc) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) RETURNING id");
     insert
-        .bind(pack.id, author_, digest, row_, trusted_, static_cast<std::uint8_t>(pack.kind),
+        .bind(pack.id, author_id, digest, trusted, static_cast<std::uint8_t>(pack.kind),
               pack.stored_bytes, next_block_, pack.blocks.size(),
-              pack_check(pack, record_.author.author, trusted_, digest))
+              pack_check(pack, author.author, trusted, digest))
         .step();
     const std::int64_t pack_row = insert.integer(0);
+    add_source(pack_row);
     ++packs_;
     stored_bytes_ += static_cast<std::int64_t>(pack.stored_bytes);
     auto insert_block = database_.query(
@@ -164,8 +242,8 @@ class RecordFold {
     }
   }
 
-  // Only an entry of an earlier record: those of this one have equal trust.
   void remove_entry(std::int64_t row) {
+    insert_chunks();  // those of this record may be among what is removed
     auto query = database_.query("SELECT b.id, " VGERFS_BLOCK_COLUMNS
                                  " FROM block b, pack p WHERE p.id = ?1 AND b.id >= p.first_block "
                                  "AND b.id < p.first_block + p.blocks");
@@ -176,7 +254,7 @@ class RecordFold {
         database_.query("DELETE FROM chunk WHERE prefix = ?1 AND block = ?2")
             .bind(row_prefix(chunk.id), id)
             .run();
-        --removed_chunks_;
+        --chunk_count_;
         plain_bytes_ -= chunk.plain_bytes;
       }
       --blocks_;
@@ -188,6 +266,7 @@ class RecordFold {
             "AND id < (SELECT first_block + blocks FROM pack WHERE id = ?1)")
         .bind(row)
         .run();
+    database_.query("DELETE FROM source WHERE pack = ?1").bind(row).run();
     auto remove = database_.query("DELETE FROM pack WHERE id = ?1 RETURNING stored_bytes");
     remove.bind(row).step();
     stored_bytes_ -= remove.integer(0);
@@ -198,7 +277,12 @@ class RecordFold {
   void insert_chunks() {
     std::sort(chunks_.begin(), chunks_.end());
     auto insert = database_.query("INSERT OR IGNORE INTO chunk VALUES (?1, ?2)");
-    for (const ChunkRow& chunk : chunks_) insert.bind(chunk.prefix, chunk.block).run();
+    for (const ChunkRow& chunk : chunks_) {
+      insert.bind(chunk.prefix, chunk.block).run();
+      keys_.push_back(static_cast<std::uint64_t>(chunk.prefix));
+    }
+    chunk_count_ += static_cast<std::int64_t>(chunks_.size());
+    chunks_.clear();
   }
 
   void update_totals() {
@@ -206,17 +290,9 @@ class RecordFold {
         .query(
             "UPDATE total SET records = records + 1, packs = packs + ?1, blocks = blocks + ?2, "
             "chunks = chunks + ?3, stored_bytes = stored_bytes + ?4, plain_bytes = plain_bytes + "
-            "?5, record_sum = ?6, claim_sum = ?7, removal_sum = ?8")
-        .bind(packs_, blocks_, removed_chunks_ + static_cast<std::int64_t>(chunks_.size()),
-              stored_bytes_, plain_bytes_, record_sum_, claim_sum_, removal_sum_)
+            "?5, record_sum = ?6, claim_sum = ?7")
+        .bind(packs_, blocks_, chunk_count_, stored_bytes_, plain_bytes_, record_sum_, claim_sum_)
         .run();
-  }
-
-  std::vector<std::uint64_t> keys() const {
-    std::vector<std::uint64_t> keys;
-    keys.reserve(chunks_.size());
-    for (const ChunkRow& chunk : chunks_) keys.push_back(static_cast<std::uint64_t>(chunk.prefix));
-    return keys;
   }
 
   Database& database_;
@@ -226,15 +302,16 @@ class RecordFold {
   std::int64_t author_ = 0;
   std::int64_t row_ = 0;
   std::int64_t next_block_ = 0;
-  std::vector<ChunkRow> chunks_;
+  bool revoked_ = false;
+  std::vector<ChunkRow> chunks_;     // not inserted yet
+  std::vector<std::uint64_t> keys_;  // of those that were
   BlockColumns columns_;
   std::uint64_t record_sum_ = 0;
   std::uint64_t claim_sum_ = 0;
-  std::uint64_t removal_sum_ = 0;
   // Changes of the totals; they may be negative.
   std::int64_t packs_ = 0;
   std::int64_t blocks_ = 0;
-  std::int64_t removed_chunks_ = 0;
+  std::int64_t chunk_count_ = 0;
   std::int64_t stored_bytes_ = 0;
   std::int64_t plain_bytes_ = 0;
 };

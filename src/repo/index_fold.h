@@ -1,12 +1,13 @@
 // Adds one record to the index cache's tables: a step of the fold that makes the repository's state
 // of its records. The order of the steps does not matter:
 //
-// - claims, removals: a union, with the greatest trust;
+// - claims: a union, with the greatest trust; facts (index_facts.h): a union;
 // - a pack that several entries name (docs/FORMAT.md section 9.1): those of the most trusted
-// authors count. Entries that agree and have one
-//   author are one, credited to the record with the smallest name. Others of equal trust all count,
+//   authors count. Entries that agree and have one author are one. Others of equal trust all count,
 //   and readers fall through from one to the next: were one of them chosen, a stolen ingest key
-//   could hide what the same client stored before.
+//   could hide what the same client stored before;
+// - entries of a buried pack never count;
+// - what a revoked author signed and no full author carried over does not count.
 #pragma once
 
 #include <cstdint>

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <utility>
 
+#include "repo/index_fact_rows.h"
 #include "repo/index_rows.h"
 
 namespace vgerfs::repo {
@@ -30,7 +31,7 @@ std::optional<std::uint32_t> position_in(ByteView ids, const ChunkId& id) {
 
 // Compares the hashes of all rows with the sum that was kept when they were written.
 void check_sum(Database& database, std::uint64_t sum, int column) {
-  auto row = database.query("SELECT record_sum, claim_sum, removal_sum FROM total");
+  auto row = database.query("SELECT record_sum, claim_sum FROM total");
   if (!row.step() || static_cast<std::uint64_t>(row.integer(column)) != sum) {
     throw_damaged("rows were changed");
   }
@@ -82,6 +83,38 @@ std::vector<RecordId> read_records(Database& database) {
   return records;
 }
 
+std::vector<IndexedRecord> read_record_list(Database& database) {
+  std::vector<IndexedRecord> records;
+  std::uint64_t sum = 0;
+  auto rows = database.query(
+      "SELECT r.name, a.key, r.trusted, r.session, r.time_s, r.time_ns, r.stored_bytes, r.revoked, "
+      "EXISTS (SELECT 1 FROM fact WHERE kind = 5 AND subject = r.name) FROM record r LEFT JOIN "
+      "author a ON a.id = r.author");
+  while (rows.step()) {
+    IndexedRecord record;
+    record.id = rows.id<RecordId>(0);
+    sum += row_hash({record.id.view()});
+    record.author = rows.array<32>(1);
+    record.role = rows.integer(2) != 0 ? Role::full : Role::ingest;
+    record.session = rows.array<std::tuple_size_v<SessionId>>(3);
+    record.time = {rows.integer(4), rows.number<std::uint32_t>(5)};
+    record.stored_bytes = rows.number<std::uint64_t>(6);
+    record.revoked = rows.integer(7) != 0;
+    record.superseded = rows.integer(8) != 0;
+    records.push_back(record);
+  }
+  check_sum(database, sum, 0);
+  return records;
+}
+
+Supported read_supported(Database& database) {
+  auto row = database.query(
+      "SELECT coalesce(min(supported & 1), 1), coalesce(min(supported >> 1), 1) FROM record r "
+      "WHERE r.trusted AND NOT EXISTS (SELECT 1 FROM fact WHERE kind = 5 AND subject = r.name)");
+  row.step();
+  return {.add = row.integer(0) != 0, .maintain = row.integer(1) != 0};
+}
+
 std::vector<RecordId> read_record_heads(Database& database) {
   std::vector<RecordId> heads;
   auto rows = database.query("SELECT name FROM record WHERE head ORDER BY name");
@@ -90,11 +123,13 @@ std::vector<RecordId> read_record_heads(Database& database) {
 }
 
 std::vector<SnapshotId> unclaimed_snapshots(Database& database,
-                                            const std::vector<SnapshotId>& listed) {
+                                            const std::vector<SnapshotId>& listed,
+                                            bool by_full_author) {
   std::vector<SnapshotId> heads;
-  auto claimed = database.query("SELECT 1 FROM claim WHERE name = ?1 AND snapshot = 1");
+  auto claimed =
+      database.query("SELECT 1 FROM claim WHERE name = ?1 AND snapshot = 1 AND trusted >= ?2");
   for (const SnapshotId& id : listed) {
-    if (!claimed.bind(id).step()) heads.push_back(id);
+    if (!claimed.bind(id, by_full_author).step()) heads.push_back(id);
     claimed.reset();
   }
   return heads;
@@ -114,23 +149,11 @@ std::vector<IndexCache::Claim> read_claims(Database& database) {
   return claims;
 }
 
-std::vector<SnapshotId> read_removed_snapshots(Database& database) {
-  std::vector<SnapshotId> removed;
-  std::uint64_t sum = 0;
-  auto rows = database.query("SELECT snapshot FROM removal ORDER BY snapshot");
-  while (rows.step()) {
-    const auto id = rows.id<SnapshotId>(0);
-    sum += row_hash({id.view()});
-    if (removed.empty() || removed.back() != id) removed.push_back(id);
-  }
-  check_sum(database, sum, 2);
-  return removed;
-}
-
 std::vector<ChunkPlace> find_places(Database& database, const ChunkId& id) {
   // Left joins: a row that leads nowhere is damage, not absence.
   auto rows = database.query(
-      "SELECT " VGERFS_PACK_COLUMNS ", " VGERFS_BLOCK_COLUMNS
+      "SELECT " VGERFS_PACK_COLUMNS ", " VGERFS_BLOCK_COLUMNS ", " VGERFS_BLOCK_VOUCHED
+      ", " VGERFS_PACK_CONDEMNED
       " FROM chunk c LEFT JOIN block b ON b.id = c.block LEFT JOIN pack p ON p.id = b.pack "
       "LEFT JOIN author a ON a.id = p.author WHERE c.prefix = ?1 ORDER BY c.block");
   rows.bind(row_prefix(id));
@@ -143,28 +166,32 @@ std::vector<ChunkPlace> find_places(Database& database, const ChunkId& id) {
     place.block = read_block(rows, kPackColumns);
     place.position = *position;
     for (std::uint32_t i = 0; i < *position; ++i) place.offset += place.block.chunks[i].plain_bytes;
-    place.trusted = rows.integer(1) != 0;
+    place.vouched = rows.integer(kPackColumns + kBlockColumns) != 0;
+    place.trusted = rows.integer(1) != 0 || place.vouched;
+    place.condemned = rows.integer(kPackColumns + kBlockColumns + 1) != 0;
     place.author = rows.array<32>(2);
     place.entry = rows.array<32>(3);
     check_pack_row(rows, 0);
     places.push_back(std::move(place));
   }
-  std::stable_partition(places.begin(), places.end(),
-                        [](const ChunkPlace& place) { return place.trusted; });
+  // Trusted before others, and among them what will stay before what is condemned.
+  std::stable_sort(places.begin(), places.end(), [](const ChunkPlace& a, const ChunkPlace& b) {
+    return std::pair{!a.trusted, a.condemned} < std::pair{!b.trusted, b.condemned};
+  });
   return places;
 }
 
-bool has_usable_place(Database& database, const ChunkId& id, const crypto::PublicKey& author,
-                      DedupPolicy policy) {
+std::optional<PackId> find_usable_pack(Database& database, const ChunkId& id,
+                                       const crypto::PublicKey& author, DedupPolicy policy) {
   auto rows = database.query(
-      "SELECT b.ids FROM chunk c CROSS JOIN block b ON b.id = c.block CROSS JOIN pack p ON p.id = "
-      "b.pack WHERE c.prefix = ?1 AND (?2 OR p.trusted OR p.author = (SELECT id FROM author WHERE "
-      "key = ?3))");
+      "SELECT b.ids, p.name FROM chunk c CROSS JOIN block b ON b.id = c.block CROSS JOIN pack p ON "
+      "p.id = b.pack WHERE c.prefix = ?1 AND (?2 OR p.trusted OR p.author = (SELECT id FROM author "
+      "WHERE key = ?3) OR " VGERFS_BLOCK_VOUCHED ") AND NOT " VGERFS_PACK_CONDEMNED);
   rows.bind(row_prefix(id), policy == DedupPolicy::all, author);
   while (rows.step()) {
-    if (position_in(rows.blob(0), id)) return true;
+    if (position_in(rows.blob(0), id)) return rows.id<PackId>(1);
   }
-  return false;
+  return std::nullopt;
 }
 
 std::vector<PackRow> read_packs(Database& database, std::int64_t after, std::int64_t count,
@@ -172,23 +199,35 @@ std::vector<PackRow> read_packs(Database& database, std::int64_t after, std::int
   std::vector<PackRow> packs;
   auto rows = database.query(
       "SELECT " VGERFS_PACK_COLUMNS
-      ", p.id, r.name, p.first_block, p.blocks FROM pack p LEFT JOIN author a ON a.id = p.author "
-      "LEFT JOIN record r ON r.id = p.record WHERE p.id > ?1 ORDER BY p.id LIMIT ?2");
+      ", p.id, p.first_block, p.blocks FROM pack p LEFT JOIN author a ON a.id = p.author "
+      "WHERE p.id > ?1 ORDER BY p.id LIMIT ?2");
+  auto sources = database.query(
+      "SELECT r.name FROM source s LEFT JOIN record r ON r.id = s.record WHERE s.pack = ?1 "
+      "ORDER BY r.name");
   rows.bind(after, count);
   while (rows.step()) {
-    PackRow pack;
+    PackRow row;
     check_pack_row(rows, 0);
-    pack.row = rows.integer(kPackColumns);
+    row.row = rows.integer(kPackColumns);
+    IndexedPack& pack = row.pack;
     pack.description.id = rows.id<PackId>(0);
+    pack.trusted = rows.integer(1) != 0;
+    pack.author = rows.array<32>(2);
+    pack.entry = rows.array<32>(3);
     pack.description.kind = PackKind{rows.number<std::uint8_t>(4)};
     pack.description.stored_bytes = rows.number<std::uint64_t>(5);
-    pack.trusted = rows.integer(1) != 0;
-    pack.record = rows.id<RecordId>(kPackColumns + 1);
+    sources.bind(row.row);
+    while (sources.step()) pack.records.push_back(sources.id<RecordId>(0));
+    sources.reset();
+    if (pack.records.empty()) throw_damaged("a pack is named by no record");
+    VouchedBlocks vouched = read_vouched(database, pack.description.id, pack.entry);
+    pack.all_vouched = vouched.all;
+    pack.vouched_blocks = std::move(vouched.blocks);
     if (with_blocks) {
       pack.description.blocks =
-          read_blocks(database, rows.integer(kPackColumns + 2), rows.integer(kPackColumns + 3));
+          read_blocks(database, rows.integer(kPackColumns + 1), rows.integer(kPackColumns + 2));
     }
-    packs.push_back(std::move(pack));
+    packs.push_back(std::move(row));
   }
   return packs;
 }

@@ -17,25 +17,27 @@ IndexTotals read_totals(Database& database);
 std::uint64_t count_keys(Database& database);
 
 std::vector<RecordId> read_records(Database& database);
-/// Records that no record claims, ascending.
+/// Records that count with what is known of each, those of superseded ones too.
+std::vector<IndexedRecord> read_record_list(Database& database);
+/// What all counting records, but superseded ones, allow.
+Supported read_supported(Database& database);
+/// Records that no author of at least equal trust claims, ascending.
 std::vector<RecordId> read_record_heads(Database& database);
-/// Those of `listed` that no record claims.
+/// Those of `listed` that no record claims; with `by_full_author`: none of a full author.
 std::vector<SnapshotId> unclaimed_snapshots(Database& database,
-                                            const std::vector<SnapshotId>& listed);
+                                            const std::vector<SnapshotId>& listed,
+                                            bool by_full_author);
 std::vector<IndexCache::Claim> read_claims(Database& database);
-std::vector<SnapshotId> read_removed_snapshots(Database& database);
 
 /// All places of a chunk, trusted ones first.
 std::vector<ChunkPlace> find_places(Database& database, const ChunkId& id);
-/// Whether `author` may deduplicate against one of them.
-bool has_usable_place(Database& database, const ChunkId& id, const crypto::PublicKey& author,
-                      DedupPolicy policy);
+/// The pack of one that `author` may deduplicate against.
+std::optional<PackId> find_usable_pack(Database& database, const ChunkId& id,
+                                       const crypto::PublicKey& author, DedupPolicy policy);
 
 struct PackRow {
   std::int64_t row = 0;
-  PackDescription description;
-  RecordId record;
-  bool trusted = false;
+  IndexedPack pack;
 };
 /// Up to `count` packs with rows after `after`, ascending.
 std::vector<PackRow> read_packs(Database& database, std::int64_t after, std::int64_t count,

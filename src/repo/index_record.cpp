@@ -151,37 +151,26 @@ PackDescription decode_pack(const proto::PackEntry& entry) {
   return pack;
 }
 
-bool uses_maintenance(const proto::IndexRecord& message) noexcept {
-  return !message.vouches().empty() || !message.supersedes().empty() ||
-         !message.condemnations().empty() || !message.buried().empty() ||
-         !message.undoes().empty() || !message.revocations().empty();
-}
-
-void decode_additions(const proto::IndexRecord& message, IndexRecord& record) {
+void decode_additions(const proto::IndexRecord& message, const Keyring& keyring,
+                      IndexRecord& record) {
   for (const proto::Additions& additions : message.additions()) {
-    const bool of_signer = !additions.has_author() ||
-                           additions.author().certificate() == message.author().certificate();
-    if (!of_signer) {
-      // A full author may carry over what others sealed: that comes with supersession.
-      if (record.author.role == Role::full) unsupported("carries over what another author sealed");
-      record.ignored_claims = true;
-      continue;
+    std::vector<PackDescription>* packs = &record.packs;
+    if (additions.has_author() &&
+        additions.author().certificate() != message.author().certificate()) {
+      if (record.author.role != Role::full) {
+        record.ignored_claims = true;
+        continue;
+      }
+      const Certificate author =
+          verify_certificate(additions.author(), keyring.repository(), keyring.root_public_key());
+      packs = &record.carried.emplace_back(CarriedAdditions{author, additions.author(), {}}).packs;
     }
-    for (const proto::PackEntry& entry : additions.packs())
-      record.packs.push_back(decode_pack(entry));
+    for (const proto::PackEntry& entry : additions.packs()) packs->push_back(decode_pack(entry));
   }
 }
 
-void decode_removals(const proto::IndexRecord& message, IndexRecord& record) {
-  if (message.removals().empty()) return;
-  if (record.author.role != Role::full) {
-    record.ignored_claims = true;
-    return;
-  }
-  for (const proto::Removal& removal : message.removals()) {
-    record.removals.push_back(
-        {id_field<SnapshotId>(removal.snapshot_id(), "a removed snapshot's id"), removal.time_s()});
-  }
+void encode_additions(const std::vector<PackDescription>& packs, proto::Additions& additions) {
+  for (const PackDescription& pack : packs) *additions.add_packs() = encode_pack(pack);
 }
 
 }  // namespace
@@ -201,8 +190,10 @@ std::size_t record_weight(const PackDescription& pack) noexcept {
 Bytes seal_record(const IndexRecord& record, const Keyring& keyring, crypto::Cipher cipher,
                   crypto::Random& random) {
   VGERFS_CHECK(record.time.ns < kNsPerSecond);
-  if (!record.removals.empty() && keyring.role() != Role::full) {
-    throw Error{ErrorCode::denied, "this key may not remove snapshots", "use a key of role full"};
+  if ((record.facts.need_full_author() || !record.carried.empty()) &&
+      keyring.role() != Role::full) {
+    throw Error{ErrorCode::denied, "this key may only add to the repository",
+                "use a key of role full"};
   }
   proto::IndexRecord message;
   *message.mutable_author() = keyring.signed_certificate();
@@ -212,15 +203,13 @@ Bytes seal_record(const IndexRecord& record, const Keyring& keyring, crypto::Cip
   message.set_domain(kDomain);
   set_id_fields(*message.mutable_after_records(), record.after_records);
   set_id_fields(*message.mutable_after_snapshots(), record.after_snapshots);
-  if (!record.packs.empty()) {
+  if (!record.packs.empty()) encode_additions(record.packs, *message.add_additions());
+  for (const CarriedAdditions& carried : record.carried) {
     proto::Additions& additions = *message.add_additions();
-    for (const PackDescription& pack : record.packs) *additions.add_packs() = encode_pack(pack);
+    *additions.mutable_author() = carried.certificate;
+    encode_additions(carried.packs, additions);
   }
-  for (const SnapshotRemoval& removal : record.removals) {
-    proto::Removal& added = *message.add_removals();
-    added.set_snapshot_id(removal.snapshot.raw());
-    added.set_time_s(removal.time_s);
-  }
+  encode_facts(record.facts, message);
   return seal_signed({.kind = EnvelopeKind::index_record, .cipher = cipher},
                      keyring.envelope_keys(), keyring.author(), random, encode_message(message));
 }
@@ -235,6 +224,7 @@ IndexRecord open_record(ByteView stored, const Keyring& keyring) {
   record.author =
       verify_certificate(message.author(), keyring.repository(), keyring.root_public_key());
   check_signature(opened, record.author.author);
+  record.certificate = message.author();
   try {
     record.supported = check_features(message.features(), "the index record");
     if (message.domain() != kDomain) unsupported("is of an unknown deduplication domain");
@@ -244,18 +234,13 @@ IndexRecord open_record(ByteView stored, const Keyring& keyring) {
     throw Error{ErrorCode::corrupt,
                 fmt::format("an ingest author's record does not count: {}", error.what())};
   }
-  if (uses_maintenance(message)) {
-    if (record.author.role == Role::full) unsupported("speaks of maintenance");
-    record.ignored_claims = true;
-  }
-
   check(message.time_ns() < kNsPerSecond, "has a time that is not valid");
   record.time = {message.time_s(), message.time_ns()};
   record.session = array_field<sizeof(SessionId)>(message.session(), "the index record's session");
   record.after_records = id_fields<RecordId>(message.after_records(), "a record id");
   record.after_snapshots = id_fields<SnapshotId>(message.after_snapshots(), "a snapshot id");
-  decode_additions(message, record);
-  decode_removals(message, record);
+  decode_additions(message, keyring, record);
+  record.facts = decode_facts(message, record.author.role, keyring, record.ignored_claims);
   return record;
 }
 

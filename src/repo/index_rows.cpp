@@ -6,34 +6,11 @@
 namespace vgerfs::repo {
 namespace {
 
-void hash_fields(Sha256& hash, const BlockEntry& block, const BlockColumns& columns) {
-  Bytes fixed;
-  ByteWriter writer{fixed};
-  writer.u32(block.offset);
-  writer.u32(block.stored_bytes);
-  writer.bytes(block.tag);
-  writer.u8(static_cast<std::uint8_t>(block.chunk_kind));
-  writer.u32(static_cast<std::uint32_t>(block.chunks.size()));
-  hash.update(fixed);
-  hash.update(columns.ids);
-  hash.update(columns.lengths);
-}
-
 std::int64_t check_of(const BlockEntry& block, const BlockColumns& columns) {
   Sha256 hash;
-  hash_fields(hash, block, columns);
+  hash_block(hash, block, columns.ids, columns.lengths);
   const Sha256Digest digest = hash.finish();
   return static_cast<std::int64_t>(ByteReader{digest, "a digest"}.u64());
-}
-
-void pack_chunks(const std::vector<ChunkEntry>& chunks, BlockColumns& columns) {
-  columns.ids.clear();
-  columns.lengths.clear();
-  ByteWriter lengths{columns.lengths};
-  for (const ChunkEntry& chunk : chunks) {
-    append(columns.ids, chunk.id.view());
-    lengths.u32(chunk.plain_bytes);
-  }
 }
 
 }  // namespace
@@ -44,25 +21,31 @@ const DatabaseKind kIndexDatabase{
       CREATE TABLE total(
         records INTEGER NOT NULL, packs INTEGER NOT NULL, blocks INTEGER NOT NULL,
         chunks INTEGER NOT NULL, stored_bytes INTEGER NOT NULL, plain_bytes INTEGER NOT NULL,
-        record_sum INTEGER NOT NULL, claim_sum INTEGER NOT NULL, removal_sum INTEGER NOT NULL) STRICT;
-      INSERT INTO total VALUES (0, 0, 0, 0, 0, 0, 0, 0, 0);
+        record_sum INTEGER NOT NULL, claim_sum INTEGER NOT NULL) STRICT;
+      INSERT INTO total VALUES (0, 0, 0, 0, 0, 0, 0, 0);
       CREATE TABLE author(id INTEGER PRIMARY KEY, key BLOB NOT NULL UNIQUE) STRICT;
       CREATE TABLE record(
         id INTEGER PRIMARY KEY, name BLOB NOT NULL UNIQUE, author INTEGER NOT NULL, trusted INTEGER NOT NULL,
-        time_s INTEGER NOT NULL, time_ns INTEGER NOT NULL, stored_bytes INTEGER NOT NULL,
+        session BLOB NOT NULL, time_s INTEGER NOT NULL, time_ns INTEGER NOT NULL,
+        stored_bytes INTEGER NOT NULL, supported INTEGER NOT NULL, revoked INTEGER NOT NULL,
         head INTEGER NOT NULL) STRICT;
       CREATE INDEX record_head ON record(name) WHERE head;
+      CREATE INDEX record_author ON record(author) WHERE NOT trusted;
       CREATE TABLE claim(
         name BLOB NOT NULL, snapshot INTEGER NOT NULL, trusted INTEGER NOT NULL,
         PRIMARY KEY(name, snapshot)) WITHOUT ROWID, STRICT;
-      CREATE TABLE removal(
-        snapshot BLOB NOT NULL, record INTEGER NOT NULL, time_s INTEGER NOT NULL,
-        PRIMARY KEY(snapshot, record)) WITHOUT ROWID, STRICT;
+      CREATE TABLE fact(
+        kind INTEGER NOT NULL, subject BLOB NOT NULL, origin BLOB NOT NULL, value INTEGER NOT NULL,
+        data BLOB NOT NULL, PRIMARY KEY(kind, subject, origin, value, data)) WITHOUT ROWID, STRICT;
+      CREATE TABLE fact_sum(kind INTEGER PRIMARY KEY, sum INTEGER NOT NULL) STRICT;
       CREATE TABLE pack(
         id INTEGER PRIMARY KEY, name BLOB NOT NULL, author INTEGER NOT NULL, digest BLOB NOT NULL,
-        record INTEGER NOT NULL, trusted INTEGER NOT NULL, kind INTEGER NOT NULL, stored_bytes INTEGER NOT NULL,
+        trusted INTEGER NOT NULL, kind INTEGER NOT NULL, stored_bytes INTEGER NOT NULL,
         first_block INTEGER NOT NULL, blocks INTEGER NOT NULL, crc INTEGER NOT NULL,
         UNIQUE(name, author, digest)) STRICT;
+      CREATE TABLE source(
+        pack INTEGER NOT NULL, record INTEGER NOT NULL, PRIMARY KEY(pack, record)) WITHOUT ROWID, STRICT;
+      CREATE INDEX source_record ON source(record);
       CREATE TABLE block(
         id INTEGER PRIMARY KEY, pack INTEGER NOT NULL, offset INTEGER NOT NULL, stored_bytes INTEGER NOT NULL,
         tag BLOB NOT NULL, kind INTEGER NOT NULL, crc INTEGER NOT NULL, ids BLOB NOT NULL,
@@ -70,7 +53,7 @@ const DatabaseKind kIndexDatabase{
       CREATE TABLE chunk(
         prefix INTEGER NOT NULL, block INTEGER NOT NULL, PRIMARY KEY(prefix, block)) WITHOUT ROWID, STRICT;
     )",
-    .version = 1,
+    .version = 2,
     .disposable = true,
 };
 
@@ -107,7 +90,7 @@ void check_pack_row(const Statement& row, int first_column) {
 }
 
 void BlockColumns::assign(const BlockEntry& block) {
-  pack_chunks(block.chunks, *this);
+  chunk_columns(block, ids, lengths);
   check = check_of(block, *this);
 }
 
@@ -130,27 +113,11 @@ BlockEntry read_block(const Statement& row, int first_column) {
     block.chunks[i].plain_bytes = reader.u32();
   }
   BlockColumns columns;
-  pack_chunks(block.chunks, columns);
+  chunk_columns(block, columns.ids, columns.lengths);
   if (check_of(block, columns) != row.integer(first_column + 6)) {
     throw Error{ErrorCode::corrupt, "a block's row was changed"};
   }
   return block;
-}
-
-EntryDigest entry_digest(const PackDescription& pack) {
-  Sha256 hash;
-  Bytes fixed;
-  ByteWriter writer{fixed};
-  writer.u8(static_cast<std::uint8_t>(pack.kind));
-  writer.u64(pack.stored_bytes);
-  writer.u64(pack.blocks.size());
-  hash.update(fixed);
-  BlockColumns columns;
-  for (const BlockEntry& block : pack.blocks) {
-    pack_chunks(block.chunks, columns);
-    hash_fields(hash, block, columns);
-  }
-  return hash.finish();
 }
 
 }  // namespace vgerfs::repo

@@ -7,6 +7,7 @@
 #include "base/bytes.h"
 #include "base/ids.h"
 #include "repo/client_database.h"
+#include "repo/entry_digest.h"
 #include "repo/index_cache.h"
 #include "repo/index_record.h"
 #include "repo/sqlite.h"
@@ -16,6 +17,8 @@ namespace vgerfs::repo {
 /// `claim` is what records name in their `after`; `head` of a record: nothing claims it. A pack has
 /// a row for each entry that counts (index_fold.h), its blocks have consecutive ids. `chunk` finds
 /// blocks by the first 8 bytes of a chunk's id; the ids themselves lie in the block's row.
+/// `source`: which records say what a pack's row says. `fact` is a set (index_fact_rows.h),
+/// `fact_sum` the sum of its rows' hashes by kind.
 extern const DatabaseKind kIndexDatabase;
 
 /// Checks of rows that are kept beside them (row_hash).
@@ -39,6 +42,7 @@ struct BlockColumns {
 
 /// Names of a block's columns in a SELECT, as read_block expects them.
 #define VGERFS_BLOCK_COLUMNS "b.offset, b.stored_bytes, b.tag, b.kind, b.ids, b.lengths, b.crc"
+inline constexpr int kBlockColumns = 7;
 
 /// The same of a pack joined with its author, and their number.
 #define VGERFS_PACK_COLUMNS "p.name, p.trusted, a.key, p.digest, p.kind, p.stored_bytes, p.crc"
@@ -49,8 +53,5 @@ void check_pack_row(const Statement& row, int first_column);
 
 /// The block whose columns begin at `first_column`. Throws corrupt.
 BlockEntry read_block(const Statement& row, int first_column);
-
-/// Digest of a pack's size and columns: equal for entries that agree.
-EntryDigest entry_digest(const PackDescription& pack);
 
 }  // namespace vgerfs::repo

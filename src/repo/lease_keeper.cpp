@@ -1,21 +1,45 @@
 #include "repo/lease_keeper.h"
 
+#include <unistd.h>
+
 #include <chrono>
+#include <set>
 #include <utility>
 
 #include "base/log.h"
 #include "base/thread.h"
+#include "repo/program_name.h"
 
 namespace vgerfs::repo {
 
-LeaseKeeper::LeaseKeeper(backends::Backend& backend, const Keyring& keyring, crypto::Cipher cipher,
-                         crypto::Random& random, const Clock& clock, Lease lease)
-    : backend_(backend),
-      keyring_(keyring),
-      cipher_(cipher),
-      random_(random),
-      clock_(clock),
-      lease_(std::move(lease)) {
+namespace {
+
+constexpr std::uint32_t kTtl_s = 3600;
+// So many ids fit into a lease for certain. Naming fewer than are known only delays maintenance.
+constexpr std::size_t kMaxCondemnations = 1500;
+
+}  // namespace
+
+Lease new_lease(Repository& repository, LeaseKind kind, const SessionId& session,
+                std::string_view host) {
+  Lease lease;
+  lease.kind = kind;
+  lease.session = session;
+  lease.host = host;
+  lease.program = kProgramName;
+  lease.pid = static_cast<std::uint64_t>(::getpid());
+  lease.ttl_s = kTtl_s;
+  std::set<RecordId> known;
+  for (const Condemnation& condemnation : repository.index().facts().condemnations) {
+    known.insert(condemnation.origin.value());
+    if (known.size() == kMaxCondemnations) break;
+  }
+  lease.condemnations.assign(known.begin(), known.end());
+  return lease;
+}
+
+LeaseKeeper::LeaseKeeper(Repository& repository, Lease lease)
+    : repository_(repository), clock_(*repository.options().clock), lease_(std::move(lease)) {
   lease_.created_s = clock_.now().s;
   publish();
   thread_ =
@@ -26,7 +50,7 @@ LeaseKeeper::~LeaseKeeper() {
   thread_.request_stop();
   thread_.join();
   try {
-    if (current_) backend_.remove(*current_);
+    if (current_) repository_.backend().remove(*current_);
   } catch (const std::exception& error) {
     // It expires by itself; until then maintenance is careful for nothing.
     log::warning("the session's lease could not be removed: {}", error.what());
@@ -43,9 +67,12 @@ void LeaseKeeper::publish() {
   const std::int64_t begun_ns = clock_.boot_ns();
   lease_.refreshed_s = clock_.now().s;
   ++lease_.sequence;
-  const auto name = backends::write_object(backend_, format::ObjectType::lock,
-                                           seal_lease(lease_, keyring_, cipher_, random_));
-  backend_.barrier();
+  backends::Backend& backend = repository_.backend();
+  const auto name =
+      backends::write_object(backend, format::ObjectType::lock,
+                             seal_lease(lease_, repository_.keyring(), repository_.cipher(),
+                                        *repository_.options().random));
+  backend.barrier();
   const std::optional<format::ObjectName> old = std::exchange(current_, name);
   {
     const std::lock_guard lock{mutex_};
@@ -56,7 +83,7 @@ void LeaseKeeper::publish() {
     }
     last_refresh_ns_ = begun_ns;
   }
-  if (old) backend_.remove(*old);
+  if (old) backend.remove(*old);
 }
 
 void LeaseKeeper::refresh_loop(const std::stop_token& stop) {

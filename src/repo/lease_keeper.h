@@ -4,21 +4,25 @@
 #include <condition_variable>
 #include <mutex>
 #include <optional>
+#include <string_view>
 #include <thread>
 
-#include "backends/backend.h"
 #include "base/clock.h"
 #include "repo/lease.h"
+#include "repo/repository.h"
 
 namespace vgerfs::repo {
+
+/// A lease of this process for `session`, naming the condemnations that are known now.
+Lease new_lease(Repository& repository, LeaseKind kind, const SessionId& session,
+                std::string_view host);
 
 /// Makes the lease durable in the constructor (throws when that fails) and removes it in the
 /// destructor. Thread-safe.
 class LeaseKeeper {
  public:
-  /// References must outlive the keeper. `lease` has everything but times and sequence.
-  LeaseKeeper(backends::Backend& backend, const Keyring& keyring, crypto::Cipher cipher,
-              crypto::Random& random, const Clock& clock, Lease lease);
+  /// The repository must outlive the keeper. `lease` has everything but times and sequence.
+  LeaseKeeper(Repository& repository, Lease lease);
   ~LeaseKeeper();
   LeaseKeeper(const LeaseKeeper&) = delete;
   LeaseKeeper& operator=(const LeaseKeeper&) = delete;
@@ -30,10 +34,7 @@ class LeaseKeeper {
   void publish();
   void refresh_loop(const std::stop_token& stop);
 
-  backends::Backend& backend_;
-  const Keyring& keyring_;
-  const crypto::Cipher cipher_;
-  crypto::Random& random_;
+  Repository& repository_;
   const Clock& clock_;
 
   mutable std::mutex

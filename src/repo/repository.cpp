@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <set>
 #include <utility>
 
 #include "base/fd.h"
@@ -147,9 +146,11 @@ void Repository::open_client_files() {
   seen_ = SeenState::open(state_directory(), config_.repository);
   index_ = IndexCache::open(cache_directory(), config_.repository);
   const Listing listing = list_store();
+  apply_new_records(listing);  // what is gone may be superseded by what is new
   const auto cached = index_->records();
   const bool ahead = std::any_of(cached.begin(), cached.end(), [&](const RecordId& id) {
-    return !contains_sorted(listing.records, id) && !backend_->stat(format::record_name(id));
+    return !contains_sorted(listing.records, id) && !index_->is_superseded(id) &&
+           !backend_->stat(format::record_name(id));
   });
   if (ahead) {
     // The cache names packs that the store may not have: nothing may be deduplicated against them.
@@ -186,14 +187,27 @@ Repository::Listing Repository::list_store() {
 
 void Repository::check_rollback(const Listing& listing) {
   SeenState::Missing missing = seen_->missing(listing.records, listing.snapshots);
+  // What maintenance replaced or removed may be gone; it need not be remembered.
+  const std::vector<RecordId> superseded = index_->superseded_records();
+  const std::vector<SnapshotId> removed = index_->removed_snapshots();
+  SeenState::Missing explained;
+  std::erase_if(missing.records, [&](const RecordId& id) {
+    if (!contains_sorted(superseded, id)) return false;
+    explained.records.push_back(id);
+    return true;
+  });
+  std::erase_if(missing.snapshots, [&](const SnapshotId& id) {
+    if (!contains_sorted(removed, id)) return false;
+    explained.snapshots.push_back(id);
+    return true;
+  });
+  if (!explained.records.empty() || !explained.snapshots.empty()) seen_->forget(explained);
   // Listings may lag: ask by name before crying wolf.
   std::erase_if(missing.records, [&](const RecordId& id) {
     return backend_->stat(format::record_name(id)).has_value();
   });
-  const std::vector<SnapshotId> removed = index_->removed_snapshots();
   std::erase_if(missing.snapshots, [&](const SnapshotId& id) {
-    return std::find(removed.begin(), removed.end(), id) != removed.end() ||
-           backend_->stat(format::snapshot_name(id)).has_value();
+    return backend_->stat(format::snapshot_name(id)).has_value();
   });
   if (missing.records.empty() && missing.snapshots.empty()) return;
   if (!options_.accept_rollback) {
@@ -210,9 +224,10 @@ void Repository::check_rollback(const Listing& listing) {
   seen_->forget(missing);
 }
 
-void Repository::apply_new_records(const Listing& listing) {
+bool Repository::apply_new_records(const Listing& listing) {
   std::vector<RecordId> applied = index_->records();
   std::sort(applied.begin(), applied.end());
+  bool complete = true;
   for (const RecordId& id : listing.records) {
     if (contains_sorted(applied, id)) continue;
     const format::ObjectName name = format::record_name(id);
@@ -223,11 +238,17 @@ void Repository::apply_new_records(const Listing& listing) {
       record = open_record(stored, *keyring_);
       stored_bytes = stored.size();
     } catch (Error& error) {
+      if (error.code() == ErrorCode::not_found) {
+        complete = false;
+        continue;
+      }
       error.add_context("reading " + name.path());
       // A record that cannot be read is a hole in the index; its packs may hold what snapshots
       // need. It is named, the rest goes on, and whatever needs it fails by itself.
       if (error.code() != ErrorCode::corrupt) throw;
       warn(error.what());
+      const std::lock_guard lock{mutex_};
+      unreadable_records_.push_back(id);
       continue;
     }
     if (record.ignored_claims) {
@@ -236,47 +257,100 @@ void Repository::apply_new_records(const Listing& listing) {
     }
     index_->apply(id, record, stored_bytes);  // what fails here is the client's own
   }
+  return complete;
 }
 
-void Repository::read_snapshots(const Listing& listing) {
+std::shared_ptr<const Snapshot> Repository::read_snapshot(const SnapshotId& id) {
+  const format::ObjectName name = format::snapshot_name(id);
+  return std::make_shared<Snapshot>(
+      open_snapshot(id, backends::read_object(*backend_, name, kMaxSnapshotBytes), *keyring_));
+}
+
+bool Repository::read_snapshots(const Listing& listing) {
   auto list = std::make_shared<SnapshotList>();
   list->ids = listing.snapshots;
   if (can_read()) {
-    const std::vector<SnapshotId> removals = index_->removed_snapshots();
-    const std::set<SnapshotId> removed{removals.begin(), removals.end()};
+    const std::vector<SnapshotId> removed = index_->removed_snapshots();
+    const std::vector<Revocation> revocations = index_->facts().revocations;
     for (const SnapshotId& id : listing.snapshots) {
-      if (removed.contains(id)) continue;
+      if (contains_sorted(removed, id)) continue;
       auto& opened = opened_[id];
       if (!opened) {
-        const format::ObjectName name = format::snapshot_name(id);
         try {
-          opened = std::make_shared<Snapshot>(open_snapshot(
-              id, backends::read_object(*backend_, name, kMaxSnapshotBytes), *keyring_));
+          opened = read_snapshot(id);
         } catch (const Error& error) {
+          opened_.erase(id);
+          if (error.code() == ErrorCode::not_found) return false;
           if (error.code() == ErrorCode::unavailable || error.code() == ErrorCode::interrupted)
             throw;
-          opened_.erase(id);
           list->unreadable.push_back({id, error.what()});
-          warn(fmt::format("{}: {}", name.path(), error.what()));
+          warn(fmt::format("{}: {}", format::snapshot_name(id).path(), error.what()));
           continue;
         }
+      }
+      if (!counts(*opened, revocations)) {
+        list->revoked.push_back(id);
+        continue;
       }
       list->snapshots.push_back(listed(opened, listing.stored_at.at(id)));
     }
   }
+  publish_list(std::move(list));
+  return true;
+}
+
+void Repository::publish_list(std::shared_ptr<SnapshotList> list) {
+  annotate(*list, index_->facts().annotations);
   arrange(*list);
   const std::lock_guard lock{mutex_};
   snapshots_ = std::move(list);
 }
 
+std::vector<RemovedSnapshot> Repository::removed_snapshots() {
+  std::vector<RemovedSnapshot> removed;
+  for (const SnapshotRemoval& removal : index_->facts().removals) {
+    if (removed.empty() || removed.back().id != removal.snapshot) {
+      RemovedSnapshot& added = removed.emplace_back();
+      added.id = removal.snapshot;
+      if (const auto info = backend_->stat(format::snapshot_name(removal.snapshot)); info) {
+        added.stored_at = info->stored_at;
+        try {
+          added.snapshot = read_snapshot(removal.snapshot);
+        } catch (const Error& error) {
+          if (error.code() != ErrorCode::not_found && error.code() != ErrorCode::corrupt &&
+              error.code() != ErrorCode::unsupported && error.code() != ErrorCode::denied) {
+            throw;
+          }
+          log::debug("a removed snapshot cannot be opened: {}", error.what());
+        }
+      }
+    }
+    removed.back().removals.push_back(removal);
+  }
+  return removed;
+}
+
+Supported Repository::supported() {
+  Supported all = index_->supported();
+  all.add = all.add && config_.supported.add;
+  all.maintain = all.maintain && config_.supported.maintain;
+  for (const ListedSnapshot& listed : snapshots()->snapshots) {
+    if (listed.snapshot->author.role != Role::full) continue;  // nobody is locked out by a thief
+    all.add = all.add && listed.snapshot->supported.add;
+    all.maintain = all.maintain && listed.snapshot->supported.maintain;
+  }
+  return all;
+}
+
 void Repository::check_claims(const Listing& listing) {
-  const std::vector<SnapshotId> removals = index_->removed_snapshots();
-  const std::set<SnapshotId> removed{removals.begin(), removals.end()};
+  const std::vector<SnapshotId> removed = index_->removed_snapshots();
+  const std::vector<RecordId> superseded = index_->superseded_records();
   const auto absent_record = [&](const RecordId& id) {
-    return !contains_sorted(listing.records, id) && !backend_->stat(format::record_name(id));
+    return !contains_sorted(listing.records, id) && !contains_sorted(superseded, id) &&
+           !backend_->stat(format::record_name(id));
   };
   const auto absent_snapshot = [&](const SnapshotId& id) {
-    return !contains_sorted(listing.snapshots, id) && !removed.contains(id) &&
+    return !contains_sorted(listing.snapshots, id) && !contains_sorted(removed, id) &&
            !backend_->stat(format::snapshot_name(id));
   };
   const auto report = [&](const std::string& object, bool by_full_author) {
@@ -307,20 +381,35 @@ void Repository::check_claims(const Listing& listing) {
 
 void Repository::refresh() {
   const std::lock_guard refresh_lock{refresh_mutex_};
+  // Maintenance elsewhere may delete what was listed a moment ago, once something newer stands for
+  // it.
+  constexpr int kAttempts = 5;
+  for (int attempt = 1;; ++attempt) {
+    if (refresh_once()) return;
+    if (attempt == kAttempts) {
+      throw Error{ErrorCode::unavailable,
+                  "the store lists objects that it does not have: " + backend_->location(),
+                  "try again; if it stays so, run `vgerfs-admin check`"};
+    }
+  }
+}
+
+bool Repository::refresh_once() {
   Listing listing = list_store();
   listing.index_generation = index_->generation();
   if (last_listing_ && listing.records == last_listing_->records &&
       listing.snapshots == last_listing_->snapshots &&
       listing.index_generation == last_listing_->index_generation) {
-    return;
+    return true;
   }
   {
     const std::lock_guard lock{mutex_};
     warnings_.clear();
+    unreadable_records_.clear();
   }
+  if (!apply_new_records(listing)) return false;
   check_rollback(listing);
-  apply_new_records(listing);
-  read_snapshots(listing);
+  if (!read_snapshots(listing)) return false;
   check_claims(listing);
   if (seen_->is_new() && !last_listing_ && !listing.snapshots.empty()) {
     warn(
@@ -330,6 +419,7 @@ void Repository::refresh() {
   }
   seen_->add(listing.records, listing.snapshots);
   last_listing_ = std::make_unique<Listing>(std::move(listing));
+  return true;
 }
 
 void Repository::warn(std::string text) {
@@ -341,6 +431,11 @@ void Repository::warn(std::string text) {
 std::vector<std::string> Repository::warnings() const {
   const std::lock_guard lock{mutex_};
   return warnings_;
+}
+
+std::vector<RecordId> Repository::unreadable_records() const {
+  const std::lock_guard lock{mutex_};
+  return unreadable_records_;
 }
 
 std::shared_ptr<const SnapshotList> Repository::snapshots() {
@@ -360,20 +455,29 @@ ListedSnapshot Repository::adopt_snapshot(Snapshot snapshot) {
     opened_[id] = shared;
     list->snapshots.push_back(result);
   }
-  arrange(*list);
-  for (const ListedSnapshot& each : list->snapshots) {
+  publish_list(std::move(list));
+  for (const ListedSnapshot& each : snapshots()->snapshots) {
     if (each.snapshot->id == id) result = each;
   }
-  const std::lock_guard lock{mutex_};
-  snapshots_ = std::move(list);
   return result;
+}
+
+void Repository::add_heads(IndexRecord& record) {
+  const auto add = [](auto& to, const auto& heads) {
+    for (const auto& id : heads) {
+      if (std::find(to.begin(), to.end(), id) == to.end()) to.push_back(id);
+    }
+  };
+  add(record.after_records, index_->record_heads());
+  add(record.after_snapshots, index_->snapshot_heads(snapshots()->ids, keyring_->role()));
 }
 
 RecordId Repository::publish_record(IndexRecord record) {
   record.time = options_.clock->now();
-  record.session = crypto::random_array<16>(*options_.random);
-  record.after_records = index_->record_heads();
-  record.after_snapshots = index_->snapshot_heads(snapshots()->ids);
+  if (record.session == SessionId{}) {
+    record.session = crypto::random_array<sizeof(SessionId)>(*options_.random);
+  }
+  add_heads(record);
   const Bytes stored = seal_record(record, *keyring_, cipher(), *options_.random);
   const auto name = backends::write_object(*backend_, ObjectType::index, stored);
   backend_->barrier();

@@ -57,6 +57,14 @@ struct OpenOptions {
   crypto::Random* random = &crypto::system_random();
 };
 
+/// A snapshot that a record removes. `undelete` brings it back as long as its data is there.
+struct RemovedSnapshot {
+  SnapshotId id;
+  std::vector<SnapshotRemoval> removals;     // by each record that says so
+  std::shared_ptr<const Snapshot> snapshot;  // null: its object is gone or cannot be opened
+  std::optional<Timestamp> stored_at;
+};
+
 /// Thread-safe.
 class Repository {
  public:
@@ -96,12 +104,22 @@ class Repository {
   /// Snapshots as of the last refresh. With an ingest key `snapshots` is empty and `ids` is not.
   std::shared_ptr<const SnapshotList> snapshots();
 
+  /// Records that the last refresh could not read: what they say is not known.
+  std::vector<RecordId> unreadable_records() const;
+  /// Removed and not undone. Reads those that are still in the store.
+  std::vector<RemovedSnapshot> removed_snapshots();
+  /// What config, records and snapshots in force allow this version to do.
+  Supported supported();
+
   /// Adds a snapshot that this process has just made durable to the list and returns it as listed
   /// (with an ingest key: only returns it).
   ListedSnapshot adopt_snapshot(Snapshot snapshot);
 
-  /// Writes a record and makes it durable; applies it to the cache. For removals.
+  /// Writes a record that says what `record` says beside time and heads, makes it durable and
+  /// applies it to the cache. `record.session` stays if it is set.
   RecordId publish_record(IndexRecord record);
+  /// Adds the heads that this client knows to a record's `after`.
+  void add_heads(IndexRecord& record);
 
  private:
   struct Listing;
@@ -109,11 +127,15 @@ class Repository {
   void open_with(const Credential& credential);
   void open_client_files();
   Listing list_store();
+  bool refresh_once();
   /// Throws rollback when the store shows less than was seen; forgets what is missing when the user
   /// accepts that.
   void check_rollback(const Listing& listing);
-  void apply_new_records(const Listing& listing);
-  void read_snapshots(const Listing& listing);
+  /// False if a listed object was gone when it was read: maintenance is at work, list again.
+  bool apply_new_records(const Listing& listing);
+  bool read_snapshots(const Listing& listing);
+  std::shared_ptr<const Snapshot> read_snapshot(const SnapshotId& id);
+  void publish_list(std::shared_ptr<SnapshotList> list);
   /// Objects that signed objects claim to have known, but that are not there.
   void check_claims(const Listing& listing);
   void warn(std::string text);
@@ -131,9 +153,10 @@ class Repository {
   // Both guarded by refresh_mutex_.
   std::unordered_map<SnapshotId, std::shared_ptr<const Snapshot>> opened_;
   std::unique_ptr<Listing> last_listing_;
-  mutable std::mutex mutex_;  // leaf; guards the two below
+  mutable std::mutex mutex_;  // leaf; guards the three below
   std::shared_ptr<const SnapshotList> snapshots_;
   std::vector<std::string> warnings_;
+  std::vector<RecordId> unreadable_records_;
 };
 
 }  // namespace vgerfs::repo

@@ -10,6 +10,7 @@
 #include <condition_variable>
 #include <iterator>
 #include <mutex>
+#include <set>
 #include <thread>
 #include <utility>
 
@@ -17,12 +18,21 @@
 #include "base/thread.h"
 #include "repo/lease_keeper.h"
 #include "repo/limits.h"
+#include "repo/maintenance/grace.h"
+#include "repo/program_name.h"
 
 namespace vgerfs::repo {
 namespace {
 
-constexpr std::uint32_t kLeaseTtl_s = 3600;
-constexpr const char* kProgram = "vgerfs " VGERFS_VERSION;
+// From the look at the index to the visible snapshot: less than half of the shortest grace time
+// that maintenance takes (maintenance/grace.h), so that nothing which was alive at the look is
+// deleted before the snapshot is seen.
+constexpr std::int64_t kMaxPublishing_ns = kMinGrace_s * std::int64_t{1'000'000'000} / 2;
+
+Repository& refreshed(Repository& repository) {
+  repository.refresh();
+  return repository;
+}
 
 std::string lock_holder(int fd) {
   std::byte text[32];
@@ -64,6 +74,9 @@ struct Session::Impl {
   ListedSnapshot commit(const SnapshotDraft& draft);
   void checkpoint_loop(const std::stop_token& stop);
   void publish_packs();
+  /// Whether all that the snapshot will need is in the index and stays. Throws busy, and ends the
+  /// session, if maintenance took some of it.
+  void check_closure(const std::optional<SnapshotId>& parent);
   /// Packs of a failed barrier, which no record names: the store need not account for them any
   /// more.
   void forget(const std::vector<PackDescription>& packs);
@@ -78,6 +91,7 @@ struct Session::Impl {
   std::mutex publish_mutex;  // one checkpoint or commit at a time; held across I/O by design, see
                              // docs/LOCKING.md
   std::vector<RecordId> records;         // of this session; guarded by publish_mutex, as the next
+  std::vector<PackId> own_packs;         // that they name
   std::vector<PackDescription> written;  // handed to the store, not yet known to be durable
   std::vector<PackDescription> unpublished;  // durable packs whose record is still to be written
   std::mutex timer_mutex;
@@ -90,21 +104,15 @@ Session::Impl::Impl(Repository& repository_in, const SessionOptions& options_in)
       options(options_in),
       id(crypto::random_array<16>(*repository_in.options().random)),
       data_key(repository_in.keyring().make_data_key(*repository_in.options().random)),
-      lease(repository.backend(), repository.keyring(), repository.cipher(),
-            *repository.options().random, *repository.options().clock,
-            Lease{.author = {},
-                  .kind = LeaseKind::shared,
-                  .session = id,
-                  .host = options_in.host,
-                  .program = kProgram,
-                  .pid = static_cast<std::uint64_t>(::getpid()),
-                  .created_s = 0,
-                  .refreshed_s = 0,
-                  .ttl_s = kLeaseTtl_s,
-                  .sequence = 0,
-                  .condemnations = {}}) {
-  // The lease comes first: what maintenance condemns from now on stays while it holds.
+      // What maintenance condemns from now on stays while the lease holds; what it names is not
+      // relied on.
+      lease(refreshed(repository), new_lease(repository, LeaseKind::shared, id, options_in.host)) {
   repository.refresh();
+  if (!repository.supported().add) {
+    throw Error{ErrorCode::unsupported,
+                "adding to this repository needs a feature that this version does not know",
+                "use a newer version of vgerfs"};
+  }
   repository.keyring().remember(data_key);
   writer.emplace(repository.backend(), repository.index(), repository.keyring(), data_key,
                  repository.cipher(), *repository.options().random,
@@ -151,8 +159,7 @@ void Session::Impl::publish_packs() {
     IndexRecord record;
     record.time = repository.options().clock->now();
     record.session = id;
-    record.after_records = repository.index().record_heads();
-    record.after_snapshots = repository.index().snapshot_heads(repository.snapshots()->ids);
+    repository.add_heads(record);
     std::size_t weight =
         64 * 1024 + 32 * (record.after_records.size() + record.after_snapshots.size());
     std::size_t count = 0;
@@ -171,6 +178,7 @@ void Session::Impl::publish_packs() {
     repository.seen().add({record_id}, {});
     repository.index().apply(record_id, record, stored.size());
     records.push_back(record_id);
+    for (const PackDescription& pack : record.packs) own_packs.push_back(pack.id);
     writer->settle(record.packs);
     unpublished.erase(unpublished.begin(),
                       unpublished.begin() + static_cast<std::ptrdiff_t>(count));
@@ -210,13 +218,45 @@ void Session::Impl::checkpoint() {
   publish_packs();
 }
 
+void Session::Impl::check_closure(const std::optional<SnapshotId>& parent) {
+  repository.refresh();
+  std::vector<PackId> gone;
+  std::vector<PackId> relied = writer->relied_packs();
+  relied.insert(relied.end(), own_packs.begin(), own_packs.end());
+  for (const PackId& pack : relied) {
+    if (repository.index().is_buried(pack)) gone.push_back(pack);
+  }
+  bool parent_gone = false;
+  if (!lease.held()) {
+    // Maintenance took this session for dead: it may delete at any time what it has condemned.
+    std::set<PackId> condemned;
+    for (const Condemnation& condemnation : repository.index().facts().condemnations) {
+      condemned.insert(condemnation.pack);
+    }
+    std::copy_if(relied.begin(), relied.end(), std::back_inserter(gone),
+                 [&](const PackId& pack) { return condemned.contains(pack); });
+    const auto removed = repository.index().removed_snapshots();
+    parent_gone = parent && std::binary_search(removed.begin(), removed.end(), *parent);
+  }
+  if (gone.empty() && !parent_gone) return;
+  const Error error{
+      ErrorCode::busy,
+      parent_gone ? std::string{"the snapshot that this session builds upon was removed while the "
+                                "session slept"}
+                  : fmt::format("maintenance removed {} packs that this session relies on, for "
+                                "instance {}: the session slept for longer than its lease",
+                                gone.size(), gone.front().short_hex()),
+      "nothing was published; run it again, it sends what is missing"};
+  writer->abandon(std::make_exception_ptr(error));
+  throw Error{error};
+}
+
 ListedSnapshot Session::Impl::commit(const SnapshotDraft& draft) {
   checkpoint();
   const std::lock_guard lock{publish_mutex};
-  repository.refresh();
-  if (!lease.held()) {
-    log::warning("the session's lease lapsed; the snapshot's closure rests on the index just read");
-  }
+  const Clock& clock = *repository.options().clock;
+  const std::int64_t checked_ns = clock.boot_ns();
+  check_closure(draft.parent);
   Snapshot snapshot;
   snapshot.host = options.host;
   snapshot.source = options.source;
@@ -229,7 +269,7 @@ ListedSnapshot Session::Impl::commit(const SnapshotDraft& draft) {
   const SessionCounters counters = writer->counters();
   snapshot.statistics.set_added_bytes(counters.added_bytes);
   snapshot.statistics.set_stored_bytes(counters.stored_bytes);
-  snapshot.program = kProgram;
+  snapshot.program = kProgramName;
   snapshot.trigger = draft.trigger;
   snapshot.session = id;
   snapshot.after_records = repository.index().record_heads();
@@ -246,6 +286,15 @@ ListedSnapshot Session::Impl::commit(const SnapshotDraft& draft) {
   repository.backend().barrier();
   const SnapshotId snapshot_id{name.id.bytes()};
   repository.seen().add({}, {snapshot_id});
+  if (clock.boot_ns() - checked_ns >= kMaxPublishing_ns) {
+    try {
+      check_closure(draft.parent);
+    } catch (Error& error) {
+      error.add_context(fmt::format("snapshot {} was published too late and lacks data",
+                                    snapshot_id.short_hex()));
+      throw;
+    }
+  }
   return repository.adopt_snapshot(open_snapshot(snapshot_id, stored, repository.keyring()));
 }
 
@@ -260,11 +309,6 @@ Session::Session(Repository& repository, SessionOptions options) : options_(std:
                 fmt::format("this key may not write snapshots for host '{}'", options_.host),
                 "its certificate names the hosts it may write for: see `vgerfs-admin key list`"};
   }
-  if (!repository.config().supported.add) {
-    throw Error{ErrorCode::unsupported,
-                "adding to this repository needs a feature that this version does not know",
-                "use a newer version of vgerfs"};
-  }
   impl_ = std::make_unique<Impl>(repository, options_);
 }
 
@@ -278,6 +322,12 @@ PutResult Session::put_again(ChunkKind kind, ByteView bytes) {
 }
 void Session::adopt_block(BlockEntry entry, ByteView sealed) {
   impl_->writer->adopt(std::move(entry), sealed);
+}
+bool Session::rely_on(const ChunkId& id) {
+  const auto pack = impl_->repository.index().find_usable(
+      id, impl_->repository.keyring().certificate().author, DedupPolicy::all);
+  if (pack) impl_->writer->rely_on(*pack);
+  return pack.has_value();
 }
 bool Session::is_over() const noexcept { return impl_->writer->failed(); }
 bool Session::is_blocked() const noexcept { return impl_->writer->blocked(); }

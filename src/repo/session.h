@@ -62,6 +62,9 @@ class Session final : public ChunkSink {
 
   /// Takes a block that this slot sealed in an earlier session as it is; see ChunkWriter::adopt.
   void adopt_block(BlockEntry entry, ByteView sealed);
+  /// The snapshot will need this chunk, which somebody else stored: false if it is not there or
+  /// will not stay.
+  bool rely_on(const ChunkId& id);
   /// The session failed for good: what its last checkpoint did not name is lost, every later call
   /// throws.
   bool is_over() const noexcept;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 #include <tuple>
+#include <unordered_map>
 #include <utility>
 
 namespace vgerfs::repo {
@@ -66,11 +67,35 @@ const ListedSnapshot& resolve_latest(const SnapshotList& list, std::string_view 
 
 ListedSnapshot listed(std::shared_ptr<const Snapshot> snapshot,
                       std::optional<Timestamp> stored_at) {
-  ListedSnapshot result{std::move(snapshot), stored_at, {}, {}};
+  ListedSnapshot result{std::move(snapshot), stored_at, {}, {}, {}, false};
+  result.tags = result.snapshot->tags;
   result.line_time = result.snapshot->time;
   if (stored_at && *stored_at < result.line_time) result.line_time = *stored_at;
   result.time_name = snapshot_time_name(result.snapshot->time);
   return result;
+}
+
+void annotate(SnapshotList& list, const std::vector<Annotation>& annotations) {
+  std::unordered_map<SnapshotId, ListedSnapshot*> by_id;
+  for (ListedSnapshot& listed : list.snapshots) by_id.emplace(listed.snapshot->id, &listed);
+  for (const Annotation& annotation : annotations) {
+    const auto found = by_id.find(annotation.snapshot);
+    if (found == by_id.end()) continue;
+    if (const auto* hold = std::get_if<Hold>(&annotation.property)) {
+      found->second->held = hold->held;
+    } else {
+      found->second->tags = std::get<Tags>(annotation.property).tags;
+    }
+  }
+}
+
+bool counts(const Snapshot& snapshot, const std::vector<Revocation>& revocations) {
+  if (snapshot.author.role == Role::full) return true;  // FORMAT.md section 9.1
+  const ObjectId id{snapshot.id.bytes()};
+  return std::all_of(revocations.begin(), revocations.end(), [&](const Revocation& revocation) {
+    return revocation.author != snapshot.author.author ||
+           std::binary_search(revocation.surviving.begin(), revocation.surviving.end(), id);
+  });
 }
 
 void arrange(SnapshotList& list) {

@@ -19,7 +19,9 @@ struct ListedSnapshot {
   std::shared_ptr<const Snapshot> snapshot;
   std::optional<Timestamp> stored_at;
   Timestamp line_time;
-  std::string time_name;  // unique in its line: "2026-11-20T23.10.05Z", "….2"
+  std::string time_name;          // unique in its line: "2026-11-20T23.10.05Z", "….2"
+  std::vector<std::string> tags;  // the snapshot's, or those that a record set instead
+  bool held = false;              // maintenance must not remove it
 };
 
 /// A snapshot object that could not be opened: shown, never silently left out.
@@ -31,11 +33,16 @@ struct UnreadableSnapshot {
 struct SnapshotList {
   std::vector<ListedSnapshot> snapshots;  // by (host, source, line_time, id); not removed
   std::vector<UnreadableSnapshot> unreadable;
-  std::vector<SnapshotId> ids;  // every object listed, removed ones too; sorted
+  std::vector<SnapshotId> revoked;  // signed by a revoked author and not among the survivors
+  std::vector<SnapshotId> ids;      // every object listed, removed ones too; sorted
 };
 
 /// Line time from manifest and store time.
 ListedSnapshot listed(std::shared_ptr<const Snapshot> snapshot, std::optional<Timestamp> stored_at);
+/// Sets tags and holds as the annotations in force say.
+void annotate(SnapshotList& list, const std::vector<Annotation>& annotations);
+/// Whether every revocation lets the snapshot survive.
+bool counts(const Snapshot& snapshot, const std::vector<Revocation>& revocations);
 /// Sorts and gives the time names: by (nanosecond time, id) among those of one second of a line.
 void arrange(SnapshotList& list);
 

@@ -43,7 +43,7 @@ IndexRecord example_record(std::uint64_t number) {
   }
   auto record = make_record("full", Role::full, {make_pack(fmt::format("p{}", number), blocks)});
   if (number > 0) record.after_records = {record_id(number - 1)};
-  record.removals = {{make_id<SnapshotId>("s", number), 1}};
+  record.facts.removals = {{make_id<SnapshotId>("s", number), 1}};
   return record;
 }
 
@@ -100,9 +100,9 @@ class IndexCacheDamage : public ::testing::Test {
           }
         }
         std::uint64_t packs = 0;
-        cache->for_each_pack(true, [&](const PackDescription& pack, const RecordId&, bool trusted) {
-          EXPECT_TRUE(trusted);
-          EXPECT_EQ(pack.blocks.size(), kChunksPerRecord / 20);
+        cache->for_each_pack(true, [&](const IndexedPack& pack) {
+          EXPECT_TRUE(pack.trusted);
+          EXPECT_EQ(pack.description.blocks.size(), kChunksPerRecord / 20);
           ++packs;
         });
         if (missed) {
@@ -209,7 +209,7 @@ TEST_F(IndexCacheDamage, EveryChangedColumnIsNoticed) {
   };
   const auto find = [](IndexCache& cache) { cache.find(chunk(0)); };
   const auto packs = [](IndexCache& cache) {
-    cache.for_each_pack(true, [](const auto&, const auto&, bool) {});
+    cache.for_each_pack(true, [](const IndexedPack&) {});
   };
   for (const char* column : {"offset", "stored_bytes", "kind", "crc"}) {
     change(fmt::format("UPDATE block SET {0} = {0} + 1", column).c_str(), find);
@@ -227,13 +227,17 @@ TEST_F(IndexCacheDamage, EveryChangedColumnIsNoticed) {
   change("UPDATE block SET lengths = randomblob(length(lengths))", find);
   change("UPDATE block SET lengths = randomblob(3)", find);
   change("UPDATE pack SET blocks = blocks + 1", packs);
-  change("UPDATE pack SET record = 77", packs);
+  change("UPDATE source SET record = 77", packs);
+  change("DELETE FROM source", packs);
   change("UPDATE record SET name = randomblob(32) WHERE id = 2",
          [](IndexCache& cache) { cache.records(); });
   change("UPDATE claim SET trusted = 0", [](IndexCache& cache) { cache.claims(); });
   change("DELETE FROM claim", [](IndexCache& cache) { cache.claims(); });
-  change("UPDATE removal SET snapshot = randomblob(32)",
+  change("UPDATE fact SET subject = randomblob(32) WHERE kind = 1",
          [](IndexCache& cache) { cache.removed_snapshots(); });
+  change("UPDATE fact SET value = value + 1", [](IndexCache& cache) { cache.facts(); });
+  change("INSERT INTO fact VALUES (4, randomblob(32), zeroblob(32), 0, x'')",
+         [](IndexCache& cache) { cache.check_once(); });
   change("DELETE FROM block WHERE id = 3", [](IndexCache& cache) { cache.check_once(); });
 }
 

@@ -150,17 +150,17 @@ TEST_F(IndexCacheTest, EveryPackIsVisitedOnce) {
   }
   for (const bool with_blocks : {false, true}) {
     std::vector<PackId> visited;
-    cache->for_each_pack(
-        with_blocks, [&](const PackDescription& pack, const RecordId& record, bool trusted) {
-          const auto number = static_cast<std::uint64_t>(
-              std::find(expected.begin(), expected.end(), pack.id) - expected.begin());
-          EXPECT_EQ(record, record_id(number));
-          EXPECT_EQ(trusted, number % 2 == 0);
-          EXPECT_EQ(pack.blocks.size(), with_blocks ? 1U : 0U);
-          EXPECT_EQ(cache->find(make_id<ChunkId>("c", number)).size(),
-                    1U);  // the cache may be used meanwhile
-          visited.push_back(pack.id);
-        });
+    cache->for_each_pack(with_blocks, [&](const IndexedPack& indexed) {
+      const PackDescription& pack = indexed.description;
+      const auto number = static_cast<std::uint64_t>(
+          std::find(expected.begin(), expected.end(), pack.id) - expected.begin());
+      EXPECT_THAT(indexed.records, ElementsAre(record_id(number)));
+      EXPECT_EQ(indexed.trusted, number % 2 == 0);
+      EXPECT_EQ(pack.blocks.size(), with_blocks ? 1U : 0U);
+      EXPECT_EQ(cache->find(make_id<ChunkId>("c", number)).size(),
+                1U);  // the cache may be used meanwhile
+      visited.push_back(pack.id);
+    });
     EXPECT_THAT(visited, ::testing::UnorderedElementsAreArray(expected));
   }
 }
@@ -169,7 +169,7 @@ TEST_F(IndexCacheTest, AnErrorOfTheVisitorIsNotTakenForDamage) {
   const auto cache = open();
   cache->apply(record_id(1), make_record("full", Role::full, {make_pack("p", {{kChunkA}})}), 1);
   EXPECT_THROW(cache->for_each_pack(true,
-                                    [](const auto&, const auto&, bool) {
+                                    [](const IndexedPack&) {
                                       throw Error{ErrorCode::corrupt, "a bad pack"};
                                     }),
                Error);
@@ -180,15 +180,28 @@ TEST_F(IndexCacheTest, AnErrorOfTheVisitorIsNotTakenForDamage) {
 TEST_F(IndexCacheTest, OnlyFullAuthorsRemoveSnapshots) {
   const auto cache = open();
   auto forged = make_record("client", Role::ingest);
-  forged.removals = {{make_id<SnapshotId>("s"), 5}};
+  forged.facts.removals = {{make_id<SnapshotId>("s"), 5}};
   auto real = make_record("full", Role::full);
-  real.removals = {{make_id<SnapshotId>("t"), 6}};
+  real.facts.removals = {{make_id<SnapshotId>("t"), 6}};
   auto again = make_record("full", Role::full);
-  again.removals = {{make_id<SnapshotId>("t"), 7}};
+  again.facts.removals = {{make_id<SnapshotId>("t"), 7}};
   cache->apply(record_id(1), forged, 1);
   cache->apply(record_id(2), real, 1);
   cache->apply(record_id(3), again, 1);
   EXPECT_THAT(cache->removed_snapshots(), ElementsAre(make_id<SnapshotId>("t")));
+}
+
+TEST_F(IndexCacheTest, AnIngestAuthorDoesNotRetireAFullAuthorsHead) {
+  const auto cache = open();
+  cache->apply(record_id(1), make_record("full", Role::full), 1);
+  auto thief = make_record("client", Role::ingest);
+  thief.after_records = {record_id(1)};
+  thief.after_snapshots = {make_id<SnapshotId>("s")};
+  cache->apply(record_id(2), thief, 1);
+  EXPECT_THAT(cache->record_heads(), ::testing::UnorderedElementsAre(record_id(1), record_id(2)));
+  const std::vector<SnapshotId> listed{make_id<SnapshotId>("s")};
+  EXPECT_EQ(cache->snapshot_heads(listed, Role::full), listed);
+  EXPECT_THAT(cache->snapshot_heads(listed, Role::ingest), ::testing::IsEmpty());
 }
 
 TEST_F(IndexCacheTest, HeadsAreWhatNoOtherNames) {
@@ -202,8 +215,9 @@ TEST_F(IndexCacheTest, HeadsAreWhatNoOtherNames) {
   EXPECT_THAT(cache->record_heads(), ElementsAre(record_id(2)));
   cache->apply(record_id(3), make_record("full", Role::full), 1);
   EXPECT_THAT(cache->record_heads(), UnorderedElementsAre(record_id(2), record_id(3)));
-  EXPECT_THAT(cache->snapshot_heads({make_id<SnapshotId>("s"), make_id<SnapshotId>("t")}),
-              ElementsAre(make_id<SnapshotId>("t")));
+  EXPECT_THAT(
+      cache->snapshot_heads({make_id<SnapshotId>("s"), make_id<SnapshotId>("t")}, Role::full),
+      ElementsAre(make_id<SnapshotId>("t")));
 }
 
 TEST_F(IndexCacheTest, ClaimsKeepTheGreatestTrust) {

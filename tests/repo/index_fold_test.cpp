@@ -9,6 +9,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "repo/entry_digest.h"
 #include "repo/index_cache.h"
 #include "repo/index_examples.h"
 #include "support/temporary_directory.h"
@@ -37,7 +38,7 @@ std::string describe(IndexCache& cache, const std::vector<SnapshotId>& snapshots
   std::vector<std::string> lines;
   for (const auto& id : cache.records()) lines.push_back("record " + id.hex());
   for (const auto& id : cache.record_heads()) lines.push_back("head " + id.hex());
-  for (const auto& id : cache.snapshot_heads(snapshots))
+  for (const auto& id : cache.snapshot_heads(snapshots, Role::full))
     lines.push_back("snapshot head " + id.hex());
   for (const auto& id : cache.removed_snapshots()) lines.push_back("removed " + id.hex());
   for (const auto& claim : cache.claims()) {
@@ -49,20 +50,46 @@ std::string describe(IndexCache& cache, const std::vector<SnapshotId>& snapshots
     for (const ChunkPlace& place : cache.find(chunk(i))) {
       EXPECT_LE(place.trusted, trusted) << "trusted places come first";
       trusted = place.trusted;
-      lines.push_back(fmt::format("chunk {} {} {} {} {} {} {}", i, place.pack.hex(),
-                                  place.block.offset, place.position, place.trusted,
-                                  to_hex(place.author), to_hex(place.entry)));
+      lines.push_back(fmt::format("chunk {} {} {} {} {} {} {} {} {}", i, place.pack.hex(),
+                                  place.block.offset, place.position, place.trusted, place.vouched,
+                                  place.condemned, to_hex(place.author), to_hex(place.entry)));
     }
   }
-  cache.for_each_pack(true,
-                      [&](const PackDescription& pack, const RecordId& record, bool is_trusted) {
-                        std::string line = fmt::format("pack {} {} {} {}", pack.id.hex(),
-                                                       pack.stored_bytes, record.hex(), is_trusted);
-                        for (const auto& block : pack.blocks) {
-                          for (const auto& entry : block.chunks) line += " " + entry.id.short_hex();
-                        }
-                        lines.push_back(line);
-                      });
+  cache.for_each_pack(true, [&](const IndexedPack& indexed) {
+    const PackDescription& pack = indexed.description;
+    std::string line =
+        fmt::format("pack {} {} {} {} {}", pack.id.hex(), pack.stored_bytes, indexed.trusted,
+                    indexed.all_vouched, fmt::join(indexed.vouched_blocks, ","));
+    for (const RecordId& record : indexed.records) line += " " + record.hex();
+    for (const auto& block : pack.blocks) {
+      for (const auto& entry : block.chunks) line += " " + entry.id.short_hex();
+    }
+    lines.push_back(line);
+  });
+  for (const IndexedRecord& record : cache.record_list()) {
+    lines.push_back(
+        fmt::format("record {} {} {}", record.id.hex(), record.revoked, record.superseded));
+  }
+  const FactState facts = cache.facts();
+  for (const auto& fact : facts.removals) {
+    lines.push_back(
+        fmt::format("removal {} {} {}", fact.snapshot.hex(), fact.origin->hex(), fact.time_s));
+  }
+  for (const auto& fact : facts.condemnations) {
+    lines.push_back(fmt::format("condemned {} {}", fact.pack.hex(), fact.origin->hex()));
+  }
+  for (const auto& fact : facts.annotations) {
+    lines.push_back(
+        fmt::format("annotation {} {} {}", fact.snapshot.hex(), fact.time.s,
+                    std::holds_alternative<Hold>(fact.property)
+                        ? fmt::format("{}", std::get<Hold>(fact.property).held)
+                        : fmt::format("{}", fmt::join(std::get<Tags>(fact.property).tags, ","))));
+  }
+  for (const auto& fact : facts.revocations) {
+    lines.push_back(fmt::format("revoked {} {}", to_hex(fact.author), fact.surviving.size()));
+  }
+  for (const auto& id : cache.buried_packs()) lines.push_back("buried " + id.hex());
+  for (const auto& id : cache.superseded_records()) lines.push_back("superseded " + id.hex());
   std::sort(lines.begin(), lines.end());
   const IndexTotals totals = cache.totals();
   std::string text = fmt::format("{} {} {} {} {} {}\n", totals.records, totals.packs, totals.blocks,
@@ -77,6 +104,37 @@ struct Example {
   std::vector<NamedRecord> records;
   std::vector<SnapshotId> snapshots;
 };
+
+/// Facts about packs and records that others speak of, too.
+template <class Draw>
+void add_maintenance(const Example& example, NamedRecord& made, Draw draw) {
+  Facts& facts = made.record.facts;
+  const auto pack = [&] { return make_id<PackId>(fmt::format("pack{}", draw(3))); };
+  if (draw(4) == 0) facts.condemnations.push_back({pack(), 9, std::nullopt});
+  if (draw(6) == 0) facts.buried.push_back(pack());
+  for (const NamedRecord& earlier : example.records) {
+    if (draw(8) == 0) facts.supersedes.push_back(earlier.id);
+    for (const PackDescription& known : earlier.record.packs) {
+      if (draw(6) == 0) facts.vouches.push_back({known.id, entry_digest(known), {}});
+      if (draw(6) == 0) facts.vouches.push_back({known.id, entry_digest(known), {0}});
+    }
+    if (draw(6) == 0) {
+      facts.undoes.push_back(
+          {earlier.id,
+           {ObjectId{pack().bytes()}, ObjectId{make_id<SnapshotId>("snapshot", draw(4)).bytes()}}});
+    }
+    if (made.record.author.role == Role::full && draw(4) == 0 && !earlier.record.packs.empty()) {
+      made.record.carried.push_back({earlier.record.author, {}, earlier.record.packs});
+    }
+  }
+  if (draw(8) == 0) {
+    Revocation revocation{make_author(fmt::format("client{}", draw(2))), {}, {}};
+    for (const NamedRecord& earlier : example.records) {
+      if (draw(2) == 0) revocation.surviving.emplace_back(earlier.id.bytes());
+    }
+    facts.revocations.push_back(std::move(revocation));
+  }
+}
 
 /// Records of honest and hostile authors: few packs and chunks, so that they contradict each other.
 Example make_example(std::mt19937_64& random) {
@@ -101,30 +159,121 @@ Example make_example(std::mt19937_64& random) {
     }
     for (const auto& id : example.snapshots) {
       if (draw(4) == 0) made.record.after_snapshots.push_back(id);
-      if (draw(4) == 0) made.record.removals.push_back({id, 5});
-      if (draw(8) == 0) made.record.removals.push_back({id, 6});
+      if (draw(4) == 0) made.record.facts.removals.push_back({id, 5});
+      if (draw(8) == 0) made.record.facts.removals.push_back({id, 6});
+      if (draw(8) == 0) {
+        made.record.facts.annotations.push_back({id, {1, 0}, std::nullopt, Hold{draw(2) == 0}});
+      }
+      if (draw(8) == 0) {
+        made.record.facts.annotations.push_back({id, {1, 0}, std::nullopt, Tags{{"a", "b"}}});
+      }
     }
+    add_maintenance(example, made, draw);
     example.records.push_back(std::move(made));
   }
   return example;
 }
 
-/// What section 9.1 says of deduplication, computed the slow way.
+bool is_revoked(const Example& example, const NamedRecord& made) {
+  if (made.record.author.role == Role::full) return false;
+  for (const auto& [name, record] : example.records) {
+    for (const Revocation& revocation : record.facts.revocations) {
+      if (revocation.author != made.record.author.author) continue;
+      const auto& surviving = revocation.surviving;
+      if (std::find(surviving.begin(), surviving.end(), ObjectId{made.id.bytes()}) ==
+          surviving.end()) {
+        return true;
+      }
+    }
+  }
+  return false;
+}
+
+struct ModelEntry {
+  crypto::PublicKey author;
+  bool full;
+  const PackDescription* pack;
+};
+
+/// The entries of section 9.1 that count, computed the slow way.
+std::vector<ModelEntry> counting_entries(const Example& example) {
+  std::set<PackId> buried;
+  for (const auto& [name, record] : example.records) {
+    if (record.author.role != Role::full) continue;
+    buried.insert(record.facts.buried.begin(), record.facts.buried.end());
+  }
+  std::vector<ModelEntry> entries;
+  for (const NamedRecord& made : example.records) {
+    if (is_revoked(example, made)) continue;
+    const auto add = [&](const Certificate& author, const std::vector<PackDescription>& packs) {
+      for (const auto& pack : packs) {
+        if (!buried.contains(pack.id))
+          entries.push_back({author.author, author.role == Role::full, &pack});
+      }
+    };
+    add(made.record.author, made.record.packs);
+    for (const auto& carried : made.record.carried) add(carried.author, carried.packs);
+  }
+  std::set<PackId> trusted;
+  for (const ModelEntry& entry : entries) {
+    if (entry.full) trusted.insert(entry.pack->id);
+  }
+  std::erase_if(entries, [&](const ModelEntry& entry) {
+    return !entry.full && trusted.contains(entry.pack->id);
+  });
+  return entries;
+}
+
+bool is_condemned(const Example& example, const PackId& pack) {
+  const auto full_records = [&](auto each) {
+    for (const auto& [name, record] : example.records) {
+      if (record.author.role == Role::full) each(name, record);
+    }
+  };
+  bool condemned = false;
+  full_records([&](const RecordId& origin, const IndexRecord& record) {
+    for (const Condemnation& condemnation : record.facts.condemnations) {
+      if (condemnation.pack != pack) continue;
+      bool undone = false;
+      full_records([&](const RecordId&, const IndexRecord& other) {
+        for (const Undo& undo : other.facts.undoes) {
+          undone = undone || (undo.record == origin &&
+                              std::find(undo.subjects.begin(), undo.subjects.end(),
+                                        ObjectId{pack.bytes()}) != undo.subjects.end());
+        }
+      });
+      condemned = condemned || !undone;
+    }
+  });
+  return condemned;
+}
+
+bool is_vouched(const Example& example, const PackDescription& pack, std::uint32_t block) {
+  for (const auto& [name, record] : example.records) {
+    if (record.author.role != Role::full) continue;
+    for (const Vouch& vouch : record.facts.vouches) {
+      if (vouch.pack != pack.id || vouch.entry != entry_digest(pack)) continue;
+      if (vouch.blocks.empty() ||
+          std::find(vouch.blocks.begin(), vouch.blocks.end(), block) != vouch.blocks.end()) {
+        return true;
+      }
+    }
+  }
+  return false;
+}
+
+/// What section 9.1 says of deduplication.
 bool may_deduplicate(const Example& example, const ChunkId& id, const crypto::PublicKey& author,
                      DedupPolicy policy) {
-  std::map<PackId, bool> trust;
-  for (const auto& [name, record] : example.records) {
-    for (const auto& pack : record.packs) trust[pack.id] |= record.author.role == Role::full;
-  }
-  for (const auto& [name, record] : example.records) {
-    const bool full = record.author.role == Role::full;
-    if (policy == DedupPolicy::trusted && !full && record.author.author != author) continue;
-    for (const auto& pack : record.packs) {
-      if (trust[pack.id] != full) continue;  // a more trusted entry counts instead
-      for (const auto& block : pack.blocks) {
-        for (const auto& entry : block.chunks) {
-          if (entry.id == id) return true;
-        }
+  for (const ModelEntry& entry : counting_entries(example)) {
+    if (is_condemned(example, entry.pack->id)) continue;
+    for (std::uint32_t i = 0; i < entry.pack->blocks.size(); ++i) {
+      if (policy == DedupPolicy::trusted && !entry.full && entry.author != author &&
+          !is_vouched(example, *entry.pack, i)) {
+        continue;
+      }
+      for (const auto& chunk_entry : entry.pack->blocks[i].chunks) {
+        if (chunk_entry.id == id) return true;
       }
     }
   }

@@ -113,7 +113,7 @@ TEST_F(IndexRecordTest, OpensToWhatWasSealed) {
       EXPECT_EQ(opened.after_snapshots, sealed.after_snapshots);
       EXPECT_FALSE(opened.ignored_claims);
       EXPECT_EQ(opened.supported, Supported{});
-      EXPECT_TRUE(opened.removals.empty());
+      EXPECT_TRUE(opened.facts.removals.empty());
       ASSERT_EQ(opened.packs.size(), 2U);
       expect_equal(opened.packs[0], sealed.packs[0]);
       expect_equal(opened.packs[1], sealed.packs[1]);
@@ -123,23 +123,23 @@ TEST_F(IndexRecordTest, OpensToWhatWasSealed) {
 
 TEST_F(IndexRecordTest, RemovalsCountFromFullAuthors) {
   IndexRecord removing;
-  removing.removals = {{some_id<SnapshotId>(9), kTestTime}};
+  removing.facts.removals = {{some_id<SnapshotId>(9), kTestTime}};
   const IndexRecord opened = open_record(seal(removing, *full_), *ingest_);
-  ASSERT_EQ(opened.removals.size(), 1U);
-  EXPECT_EQ(opened.removals[0].snapshot, some_id<SnapshotId>(9));
-  EXPECT_EQ(opened.removals[0].time_s, kTestTime);
+  ASSERT_EQ(opened.facts.removals.size(), 1U);
+  EXPECT_EQ(opened.facts.removals[0].snapshot, some_id<SnapshotId>(9));
+  EXPECT_EQ(opened.facts.removals[0].time_s, kTestTime);
   EXPECT_EQ(error_of([&] { return seal(removing, *ingest_); }), "denied");
 }
 
 TEST_F(IndexRecordTest, ForgedRemovalsOfAnIngestAuthorAreDropped) {
   const IndexRecord opened = open_changed(
       [](auto& m) { m.add_removals()->set_snapshot_id(some_id<SnapshotId>(9).raw()); }, *ingest_);
-  EXPECT_TRUE(opened.removals.empty());
+  EXPECT_TRUE(opened.facts.removals.empty());
   EXPECT_TRUE(opened.ignored_claims);
   EXPECT_EQ(opened.packs.size(), 2U) << "its additions count";
 }
 
-TEST_F(IndexRecordTest, MaintenanceIsUnsupportedFromFullAuthorsAndDroppedFromOthers) {
+TEST_F(IndexRecordTest, MaintenanceIsDroppedFromIngestAuthors) {
   const std::string id = some_id<PackId>(9).raw();
   const Change changes[] = {
       [&](auto& m) { m.add_vouches()->set_pack_id(id); },
@@ -147,7 +147,11 @@ TEST_F(IndexRecordTest, MaintenanceIsUnsupportedFromFullAuthorsAndDroppedFromOth
       [&](auto& m) { m.add_condemnations()->set_pack_id(id); },
       [&](auto& m) { m.add_buried(id); },
       [&](auto& m) { m.add_undoes()->set_record_id(id); },
-      [&](auto& m) { m.add_revocations()->set_author(id); },
+      [&](auto& m) {
+        auto& annotation = *m.add_annotations();
+        annotation.set_snapshot_id(id);
+        annotation.set_held(true);
+      },
       // What another author sealed, carried over.
       [&](auto& m) {
         *m.mutable_additions(0)->mutable_author() =
@@ -155,9 +159,75 @@ TEST_F(IndexRecordTest, MaintenanceIsUnsupportedFromFullAuthorsAndDroppedFromOth
       },
   };
   for (const Change& change : changes) {
-    EXPECT_EQ(error_of([&] { return open_changed(change, *full_); }), "unsupported");
-    EXPECT_TRUE(open_changed(change, *ingest_).ignored_claims);
+    const IndexRecord opened = open_changed(change, *ingest_);
+    EXPECT_TRUE(opened.ignored_claims);
+    EXPECT_FALSE(opened.facts.need_full_author());
+    EXPECT_TRUE(opened.carried.empty());
   }
+}
+
+TEST_F(IndexRecordTest, FactsOpenToWhatWasSealed) {
+  IndexRecord record = some_record();
+  Facts& facts = record.facts;
+  facts.removals = {{some_id<SnapshotId>(1), 5, some_id<RecordId>(2)}, {some_id<SnapshotId>(3), 6}};
+  facts.vouches = {{some_id<PackId>(4), {}, {0, 7}}, {some_id<PackId>(5), {}, {}}};
+  facts.supersedes = {some_id<RecordId>(6)};
+  facts.condemnations = {{some_id<PackId>(7), 8, std::nullopt}};
+  facts.buried = {some_id<PackId>(9)};
+  facts.undoes = {{some_id<RecordId>(10), {some_id<ObjectId>(11)}}};
+  facts.annotations = {{some_id<SnapshotId>(12), {13, 14}, some_id<RecordId>(15), Hold{true}},
+                       {some_id<SnapshotId>(12), {13, 14}, std::nullopt, Tags{{"a", "b"}}},
+                       {some_id<SnapshotId>(13), {13, 14}, std::nullopt, Tags{}}};
+  const auto other = other_keyring(*full_, Role::ingest, {"web1"}, 8);
+  facts.revocations = {sign_revocation(other->certificate().author,
+                                       {some_id<ObjectId>(17), some_id<ObjectId>(16)}, *full_)};
+  record.carried = {{other->certificate(), other->signed_certificate(), {some_pack(18)}}};
+  const IndexRecord opened = open_record(seal(record, *full_), *full_);
+  ASSERT_EQ(opened.facts.removals.size(), 2U);
+  EXPECT_EQ(opened.facts.removals[0].origin, some_id<RecordId>(2));
+  EXPECT_EQ(opened.facts.removals[1].origin, std::nullopt);
+  ASSERT_EQ(opened.facts.vouches.size(), 2U);
+  EXPECT_EQ(opened.facts.vouches[0].blocks, (std::vector<std::uint32_t>{0, 7}));
+  EXPECT_EQ(opened.facts.supersedes, facts.supersedes);
+  ASSERT_EQ(opened.facts.condemnations.size(), 1U);
+  EXPECT_EQ(opened.facts.condemnations[0].pack, some_id<PackId>(7));
+  EXPECT_EQ(opened.facts.buried, facts.buried);
+  ASSERT_EQ(opened.facts.undoes.size(), 1U);
+  EXPECT_EQ(opened.facts.undoes[0].subjects, facts.undoes[0].subjects);
+  ASSERT_EQ(opened.facts.annotations.size(), 3U);
+  EXPECT_TRUE(std::get<Hold>(opened.facts.annotations[0].property).held);
+  EXPECT_EQ(opened.facts.annotations[0].time, (Timestamp{13, 14}));
+  EXPECT_EQ(std::get<Tags>(opened.facts.annotations[1].property).tags.size(), 2U);
+  EXPECT_TRUE(std::get<Tags>(opened.facts.annotations[2].property).tags.empty());
+  ASSERT_EQ(opened.facts.revocations.size(), 1U);
+  EXPECT_EQ(opened.facts.revocations[0].surviving.front(), some_id<ObjectId>(16));
+  ASSERT_EQ(opened.carried.size(), 1U);
+  EXPECT_EQ(opened.carried[0].author.author, other->certificate().author);
+  ASSERT_EQ(opened.carried[0].packs.size(), 1U);
+  expect_equal(opened.carried[0].packs[0], some_pack(18));
+  EXPECT_EQ(error_of([&] { seal(record, *ingest_); }), "denied");
+}
+
+TEST_F(IndexRecordTest, ARevocationThatTheRootDidNotSignIsCorrupt) {
+  const Revocation good =
+      sign_revocation(full_->certificate().author, {some_id<ObjectId>(1)}, *full_);
+  const auto open_with = [&](auto break_it) {
+    return error_of([&] {
+      open_changed(
+          [&](proto::IndexRecord& m) {
+            auto& added = *m.add_revocations();
+            added.set_author(raw_string(good.author));
+            added.add_surviving(good.surviving[0].raw());
+            added.set_signature(raw_string(good.signature));
+            break_it(added);
+          },
+          *ingest_);
+    });
+  };
+  EXPECT_EQ(open_with([](auto&) {}), "none") << "anybody may pass on what the root signed";
+  EXPECT_EQ(open_with([](auto& m) { m.clear_surviving(); }), "corrupt");
+  EXPECT_EQ(open_with([](auto& m) { m.set_author(some_id<PackId>(3).raw()); }), "corrupt");
+  EXPECT_EQ(open_with([](auto& m) { m.mutable_signature()->at(5) ^= 1; }), "corrupt");
 }
 
 TEST_F(IndexRecordTest, AdditionsInTheNameOfAnotherAreDropped) {

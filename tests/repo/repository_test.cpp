@@ -102,7 +102,7 @@ TEST(Repository, ARemovedSnapshotIsNoLongerListed) {
   const auto repository = test.open(TestRepository::full_key(), "client");
   const ListedSnapshot made = commit(*repository, 1);
   IndexRecord removal;
-  removal.removals.push_back({made.snapshot->id, 0});
+  removal.facts.removals.push_back({made.snapshot->id, 0});
   repository->publish_record(removal);
   repository->refresh();
   EXPECT_TRUE(repository->snapshots()->snapshots.empty());

@@ -186,7 +186,7 @@ TEST_F(SealedMutationTest, IndexRecord) {
         open_record(seal_record(record, keyring_, crypto::Cipher::aes256gcm, random), keyring_);
     EXPECT_EQ(again.packs.size(), record.packs.size());
     EXPECT_EQ(again.after_records, record.after_records);
-    EXPECT_EQ(again.removals.size(), record.removals.size());
+    EXPECT_EQ(again.facts.removals.size(), record.facts.removals.size());
   });
   expect_only(forged, {"corrupt", "unsupported"});
   EXPECT_GT(forged.values, 0) << "no mutation got as far as it should";
