@@ -274,15 +274,20 @@ TEST_F(Restores, ADirectoryInTheWayOfAFileIsNotEmptied) {
 }
 
 TEST_F(Restores, ADamagedFileIsNamedAndTheRestIsRestored) {
-  // Files of 300 000 random bytes: their chunks are blocks by themselves.
+  // Of 300 000 random bytes at least one chunk is a block by itself, wherever they are cut.
   for (int i = 0; i < 20; ++i) {
     const Bytes bytes = testing::random_bytes(static_cast<std::uint64_t>(i), 300'000);
     write_file(at("f" + std::to_string(i)), text_of(bytes));
   }
   back_up();
   const auto victim = find_path(repository_->reader(), latest(*repository_).root, "f7");
-  const auto chunk = ChunkId::from_bytes(victim->extents(0).chunk());
-  const auto place = repository_->index().find(chunk).front();
+  std::optional<ChunkPlace> alone;
+  for (const auto& extent : victim->extents()) {
+    const auto place = repository_->index().find(ChunkId::from_bytes(extent.chunk())).front();
+    if (place.block.chunks.size() == 1) alone = place;
+  }
+  ASSERT_TRUE(alone);
+  const ChunkPlace& place = *alone;
   const auto name = format::pack_name(place.pack);
   Bytes pack = *test_.store().find(name)->bytes;
   pack[place.block.offset + place.block.stored_bytes / 2] ^= std::byte{1};
