@@ -165,6 +165,20 @@ class SqliteIndexCache final : public IndexCache {
         [&](Database& database) { return is_fact(database, FactKind::superseded, record.view()); });
   }
 
+  std::vector<IndexedPack> find_pack(const PackId& id) override {
+    return read([&](Database& database) { return find_pack_entries(database, id); });
+  }
+
+  void for_each_repeated(const std::function<void(std::uint64_t prefix)>& each) override {
+    std::optional<std::int64_t> last;
+    for (;;) {
+      const auto step = read([&](Database& database) { return read_repeated(database, last); });
+      for (const std::int64_t prefix : step.repeated) each(static_cast<std::uint64_t>(prefix));
+      if (!step.last) return;
+      last = step.last;
+    }
+  }
+
   IndexTotals totals() override {
     return read([&](Database& database) { return read_totals(database); });
   }

@@ -64,6 +64,7 @@ struct IndexedRecord {
   Timestamp time;  // as its author says
   std::uint64_t stored_bytes = 0;
   bool revoked = false;     // its author was, and nobody let it survive: its additions do not count
+  bool supersedes = false;  // it carries over what others said
   bool superseded = false;  // another carries over what it says
 };
 
@@ -142,6 +143,11 @@ class IndexCache {
   virtual std::vector<RecordId> superseded_records() = 0;
   virtual bool is_buried(const PackId& pack) = 0;
   virtual bool is_superseded(const RecordId& record) = 0;
+  /// What counts of one pack, with blocks; several if authors of equal trust contradict each other.
+  virtual std::vector<IndexedPack> find_pack(const PackId& id) = 0;
+  /// First 8 bytes (ChunkId::prefix) of the ids of chunks that lie in more than one place; a few of
+  /// others, too. Reads the whole index in order.
+  virtual void for_each_repeated(const std::function<void(std::uint64_t prefix)>& each) = 0;
   virtual IndexTotals totals() = 0;
   /// Every pack once, in no order, but a pack of which authors of equal trust say different things
   /// once for each; `blocks` filled when `with_blocks`. Packs applied meanwhile may be left out.

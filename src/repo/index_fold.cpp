@@ -70,13 +70,15 @@ class RecordFold {
     // Only an author of at least equal trust takes a record from the heads (FORMAT.md section 9.4).
     auto insert = database_.query(
         "INSERT INTO record(name, author, trusted, session, time_s, time_ns, stored_bytes, "
-        "supported, revoked, head) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, NOT EXISTS (SELECT "
-        "1 FROM claim WHERE name = ?1 AND snapshot = 0 AND trusted >= ?3) AND NOT EXISTS (SELECT 1 "
+        "supported, revoked, supersedes, head) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, "
+        "NOT "
+        "EXISTS (SELECT 1 FROM claim WHERE name = ?1 AND snapshot = 0 AND trusted >= ?3) AND NOT "
+        "EXISTS (SELECT 1 "
         "FROM fact WHERE kind = 5 AND subject = ?1)) RETURNING id");
     const int supported = (record_.supported.add ? 1 : 0) | (record_.supported.maintain ? 2 : 0);
     insert
         .bind(name_, author_, trusted_, record_.session, record_.time.s, record_.time.ns,
-              stored_bytes, supported, revoked_)
+              stored_bytes, supported, revoked_, !record_.facts.supersedes.empty())
         .step();
     return insert.integer(0);
   }

@@ -47,6 +47,35 @@ std::vector<BlockEntry> read_blocks(Database& database, std::int64_t first, std:
   return blocks;
 }
 
+#define VGERFS_PACK_ROW VGERFS_PACK_COLUMNS ", p.id, p.first_block, p.blocks"
+
+PackRow read_pack_row(Database& database, const Statement& rows, bool with_blocks) {
+  check_pack_row(rows, 0);
+  PackRow row;
+  row.row = rows.integer(kPackColumns);
+  IndexedPack& pack = row.pack;
+  pack.description.id = rows.id<PackId>(0);
+  pack.trusted = rows.integer(1) != 0;
+  pack.author = rows.array<32>(2);
+  pack.entry = rows.array<32>(3);
+  pack.description.kind = PackKind{rows.number<std::uint8_t>(4)};
+  pack.description.stored_bytes = rows.number<std::uint64_t>(5);
+  auto sources = database.query(
+      "SELECT r.name FROM source s LEFT JOIN record r ON r.id = s.record WHERE s.pack = ?1 "
+      "ORDER BY r.name");
+  sources.bind(row.row);
+  while (sources.step()) pack.records.push_back(sources.id<RecordId>(0));
+  if (pack.records.empty()) throw_damaged("a pack is named by no record");
+  VouchedBlocks vouched = read_vouched(database, pack.description.id, pack.entry);
+  pack.all_vouched = vouched.all;
+  pack.vouched_blocks = std::move(vouched.blocks);
+  if (with_blocks) {
+    pack.description.blocks =
+        read_blocks(database, rows.integer(kPackColumns + 1), rows.integer(kPackColumns + 2));
+  }
+  return row;
+}
+
 }  // namespace
 
 IndexTotals read_totals(Database& database) {
@@ -88,7 +117,8 @@ std::vector<IndexedRecord> read_record_list(Database& database) {
   std::uint64_t sum = 0;
   auto rows = database.query(
       "SELECT r.name, a.key, r.trusted, r.session, r.time_s, r.time_ns, r.stored_bytes, r.revoked, "
-      "EXISTS (SELECT 1 FROM fact WHERE kind = 5 AND subject = r.name) FROM record r LEFT JOIN "
+      "r.supersedes, EXISTS (SELECT 1 FROM fact WHERE kind = 5 AND subject = r.name) FROM record r "
+      "LEFT JOIN "
       "author a ON a.id = r.author");
   while (rows.step()) {
     IndexedRecord record;
@@ -100,7 +130,8 @@ std::vector<IndexedRecord> read_record_list(Database& database) {
     record.time = {rows.integer(4), rows.number<std::uint32_t>(5)};
     record.stored_bytes = rows.number<std::uint64_t>(6);
     record.revoked = rows.integer(7) != 0;
-    record.superseded = rows.integer(8) != 0;
+    record.supersedes = rows.integer(8) != 0;
+    record.superseded = rows.integer(9) != 0;
     records.push_back(record);
   }
   check_sum(database, sum, 0);
@@ -197,39 +228,45 @@ std::optional<PackId> find_usable_pack(Database& database, const ChunkId& id,
 std::vector<PackRow> read_packs(Database& database, std::int64_t after, std::int64_t count,
                                 bool with_blocks) {
   std::vector<PackRow> packs;
-  auto rows = database.query(
-      "SELECT " VGERFS_PACK_COLUMNS
-      ", p.id, p.first_block, p.blocks FROM pack p LEFT JOIN author a ON a.id = p.author "
-      "WHERE p.id > ?1 ORDER BY p.id LIMIT ?2");
-  auto sources = database.query(
-      "SELECT r.name FROM source s LEFT JOIN record r ON r.id = s.record WHERE s.pack = ?1 "
-      "ORDER BY r.name");
+  auto rows = database.query("SELECT " VGERFS_PACK_ROW
+                             " FROM pack p LEFT JOIN author a ON a.id = p.author "
+                             "WHERE p.id > ?1 ORDER BY p.id LIMIT ?2");
   rows.bind(after, count);
-  while (rows.step()) {
-    PackRow row;
-    check_pack_row(rows, 0);
-    row.row = rows.integer(kPackColumns);
-    IndexedPack& pack = row.pack;
-    pack.description.id = rows.id<PackId>(0);
-    pack.trusted = rows.integer(1) != 0;
-    pack.author = rows.array<32>(2);
-    pack.entry = rows.array<32>(3);
-    pack.description.kind = PackKind{rows.number<std::uint8_t>(4)};
-    pack.description.stored_bytes = rows.number<std::uint64_t>(5);
-    sources.bind(row.row);
-    while (sources.step()) pack.records.push_back(sources.id<RecordId>(0));
-    sources.reset();
-    if (pack.records.empty()) throw_damaged("a pack is named by no record");
-    VouchedBlocks vouched = read_vouched(database, pack.description.id, pack.entry);
-    pack.all_vouched = vouched.all;
-    pack.vouched_blocks = std::move(vouched.blocks);
-    if (with_blocks) {
-      pack.description.blocks =
-          read_blocks(database, rows.integer(kPackColumns + 1), rows.integer(kPackColumns + 2));
-    }
-    packs.push_back(std::move(row));
-  }
+  while (rows.step()) packs.push_back(read_pack_row(database, rows, with_blocks));
   return packs;
+}
+
+std::vector<IndexedPack> find_pack_entries(Database& database, const PackId& id) {
+  std::vector<IndexedPack> packs;
+  auto rows = database.query("SELECT " VGERFS_PACK_ROW
+                             " FROM pack p LEFT JOIN author a ON a.id = p.author "
+                             "WHERE p.name = ?1 ORDER BY p.digest");
+  rows.bind(id);
+  while (rows.step()) packs.push_back(read_pack_row(database, rows, true).pack);
+  return packs;
+}
+
+RepeatedStep read_repeated(Database& database, std::optional<std::int64_t> after) {
+  constexpr int kRows = 256 * 1024;
+  RepeatedStep step;
+  auto rows = database.query(
+      "SELECT prefix, count(*) FROM (SELECT prefix FROM chunk WHERE prefix > ?1 OR ?2 ORDER BY "
+      "prefix LIMIT ?3) GROUP BY prefix ORDER BY prefix");
+  rows.bind(after.value_or(0), !after, kRows);
+  std::int64_t seen = 0;
+  bool last_is_repeated = false;
+  while (rows.step()) {
+    step.last = rows.integer(0);
+    seen += rows.integer(1);
+    last_is_repeated = rows.integer(1) > 1;
+    if (last_is_repeated) step.repeated.push_back(*step.last);
+  }
+  if (seen < kRows) {
+    step.last.reset();
+  } else if (!last_is_repeated) {
+    step.repeated.push_back(*step.last);  // its rows may go on beyond the step
+  }
+  return step;
 }
 
 void check_packs(Database& database) {

@@ -43,6 +43,16 @@ struct PackRow {
 std::vector<PackRow> read_packs(Database& database, std::int64_t after, std::int64_t count,
                                 bool with_blocks);
 
+/// The entries of one pack, with blocks.
+std::vector<IndexedPack> find_pack_entries(Database& database, const PackId& id);
+
+struct RepeatedStep {
+  std::vector<std::int64_t> repeated;
+  std::optional<std::int64_t> last;  // go on after this prefix; nullopt: that was all
+};
+/// Prefixes with more than one row, among the next ones after `after` (nullopt: from the first).
+RepeatedStep read_repeated(Database& database, std::optional<std::int64_t> after);
+
 /// Checks that packs have their blocks and that the totals are right.
 void check_packs(Database& database);
 /// Checks up to `count` blocks with rows after `after`: that they are whole and that every chunk

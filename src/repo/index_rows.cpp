@@ -28,7 +28,7 @@ const DatabaseKind kIndexDatabase{
         id INTEGER PRIMARY KEY, name BLOB NOT NULL UNIQUE, author INTEGER NOT NULL, trusted INTEGER NOT NULL,
         session BLOB NOT NULL, time_s INTEGER NOT NULL, time_ns INTEGER NOT NULL,
         stored_bytes INTEGER NOT NULL, supported INTEGER NOT NULL, revoked INTEGER NOT NULL,
-        head INTEGER NOT NULL) STRICT;
+        supersedes INTEGER NOT NULL, head INTEGER NOT NULL) STRICT;
       CREATE INDEX record_head ON record(name) WHERE head;
       CREATE INDEX record_author ON record(author) WHERE NOT trusted;
       CREATE TABLE claim(

@@ -15,12 +15,15 @@ struct Reference {
 
 class NodeWalk {
  public:
-  explicit NodeWalk(const std::function<bool(ChunkKind, const ChunkId&)>& enter) : enter_(enter) {}
+  NodeWalk(const std::function<bool(ChunkKind, const ChunkId&)>& enter,
+           const std::function<void(const ChunkId&)>& need)
+      : enter_(enter), need_(need) {}
 
   void add_entry(const Entry& entry) {
     add(ChunkKind::tree, entry.subtree());
     add(ChunkKind::extents, entry.extents_root());
     for (const auto& xattr : entry.xattrs()) add(ChunkKind::blob, xattr.value_chunk());
+    need(entry.extents());
   }
 
   void run(ChunkSource& source) {
@@ -34,6 +37,7 @@ class NodeWalk {
       } else {
         const auto node = decode_extent_node(source.get(next.kind, next.id));
         for (const auto& child : node.children()) add(ChunkKind::extents, child.node());
+        need(node.extents());
       }
     }
   }
@@ -46,7 +50,16 @@ class NodeWalk {
     if (enter_(kind, id) && kind != ChunkKind::blob) waiting_.push_back({kind, id});
   }
 
+  template <class Extents>
+  void need(const Extents& extents) {
+    if (!need_) return;
+    for (const auto& extent : extents) {
+      if (!extent.chunk().empty()) need_(ChunkId::from_bytes(extent.chunk()));
+    }
+  }
+
   const std::function<bool(ChunkKind, const ChunkId&)>& enter_;
+  const std::function<void(const ChunkId&)>& need_;
   std::vector<Reference> waiting_;
 };
 
@@ -54,7 +67,13 @@ class NodeWalk {
 
 void for_each_metadata_chunk(ChunkSource& source, const Entry& root,
                              const std::function<bool(ChunkKind, const ChunkId&)>& enter) {
-  NodeWalk walk{enter};
+  for_each_chunk(source, root, enter, nullptr);
+}
+
+void for_each_chunk(ChunkSource& source, const Entry& root,
+                    const std::function<bool(ChunkKind, const ChunkId&)>& enter,
+                    const std::function<void(const ChunkId&)>& need) {
+  NodeWalk walk{enter, need};
   walk.add_entry(root);
   walk.run(source);
 }

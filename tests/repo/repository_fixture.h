@@ -18,12 +18,14 @@ namespace vgerfs::testing {
 
 class TestRepository {
  public:
+  /// Clients go by `clock`.
   explicit TestRepository(
-      std::shared_ptr<MemoryStore> store = std::make_shared<MemoryStore>(&system_clock()))
-      : store_(std::move(store)) {
+      std::shared_ptr<MemoryStore> store = std::make_shared<MemoryStore>(&system_clock()),
+      const Clock& clock = system_clock())
+      : store_(std::move(store)), clock_(clock) {
     if (store_->names().empty()) {
       MemoryBackend backend{store_};
-      repo::Repository::init(backend, full_key(), {}, crypto::system_random(), system_clock());
+      repo::Repository::init(backend, full_key(), {}, crypto::system_random(), clock_);
     }
   }
 
@@ -56,6 +58,7 @@ class TestRepository {
                            .state = directory_.path() + "/" + client + "/state"};
     options.host = "host";
     options.accept_rollback = accept_rollback;
+    options.clock = &clock_;
     return repo::Repository::open(faulty_, credential, std::move(options));
   }
 
@@ -80,6 +83,7 @@ class TestRepository {
   }
 
   std::shared_ptr<MemoryStore> store_;
+  const Clock& clock_;
   std::shared_ptr<FaultyBackend> faulty_;
   TemporaryDirectory directory_;
 };

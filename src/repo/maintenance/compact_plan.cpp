@@ -1,0 +1,350 @@
+#include "repo/maintenance/compact_plan.h"
+
+#include <algorithm>
+#include <limits>
+#include <map>
+#include <set>
+#include <unordered_map>
+#include <unordered_set>
+#include <utility>
+
+#include "base/error.h"
+
+namespace vgerfs::repo {
+namespace {
+
+/// Packs below this share of the usual size are small; so many of a kind are merged.
+constexpr std::uint64_t kSmallShare = 4;
+constexpr std::size_t kSmallPacks = 8;
+/// Records below this are small.
+constexpr std::uint64_t kSmallRecordBytes = std::uint64_t{1} << 20;
+constexpr std::size_t kSmallRecords = 16;
+
+/// What happened after this is too young to be acted upon.
+std::int64_t due_time(const ExclusiveLease& lease, const CompactOptions& options) {
+  return options.now ? std::numeric_limits<std::int64_t>::max()
+                     : lease.store_now().s - options.grace_s;
+}
+
+class Planner {
+ public:
+  Planner(Repository& repository, const ExclusiveLease& lease, Marks& marks,
+          const CompactOptions& options)
+      : repository_(repository),
+        index_(repository.index()),
+        lease_(lease),
+        marks_(marks),
+        options_(options),
+        times_(repository),
+        facts_(index_.facts()),
+        due_s_(due_time(lease, options)),
+        repeated_(repository.cache_directory()) {
+    for (const ListedLease& session : lease.sessions()) {
+      if (session.lease) live_.insert(session.lease->session);
+    }
+    for (const Condemnation& condemnation : facts_.condemnations) {
+      condemned_.insert(condemnation.pack);
+    }
+    for (const IndexedRecord& record : index_.record_list()) records_.emplace(record.id, record);
+    index_.for_each_repeated([&](std::uint64_t prefix) { repeated_.add(prefix); });
+    repeated_.finish();
+    plan_.stored = list_packs(repository);
+  }
+
+  CompactPlan run() {
+    const BurialReview review =
+        review_condemned(repository_, lease_, lease_.sessions(), marks_, options_);
+    plan_.bury = review.due;
+    plan_.rescue = review.needed;
+    plan_.waiting_packs = review.waiting_packs;
+    plan_.waiting_bytes = review.waiting_bytes;
+    plan_.notes = review.notes;
+    index_.for_each_pack(true, [&](const IndexedPack& pack) { look_at(pack); });
+    choose_small_packs();
+    limit_repacking();
+    look_at_store();
+    plan_snapshots();
+    plan_records();
+    return std::move(plan_);
+  }
+
+ private:
+  /// Old enough and written by nobody who is still at work.
+  bool is_settled(const RecordId& id) const {
+    const auto found = records_.find(id);
+    if (found == records_.end()) return false;
+    return times_.of_record(id, found->second.time.s) <= due_s_ &&
+           !live_.contains(found->second.session);
+  }
+
+  void look_at(const IndexedPack& pack) {
+    ++plan_.packs;
+    plan_.stored_bytes += pack.description.stored_bytes;
+    PlannedPack planned{pack.description.id, pack.description.stored_bytes, 0, false};
+    std::uint64_t block_bytes = 0;
+    for (const BlockEntry& block : pack.description.blocks) {
+      block_bytes += block.stored_bytes;
+      std::uint64_t live = 0;
+      std::uint64_t all = 0;
+      for (const ChunkEntry& chunk : block.chunks) {
+        all += chunk.plain_bytes;
+        if (!marks_.contains(chunk.id)) continue;
+        if (is_kept_elsewhere(chunk.id, pack.description.id)) {
+          planned.has_copies = true;
+        } else {
+          live += chunk.plain_bytes;
+        }
+      }
+      planned.live_bytes += static_cast<std::uint64_t>(
+          static_cast<double>(block.stored_bytes) * static_cast<double>(live) /
+          static_cast<double>(std::max<std::uint64_t>(all, 1)));
+    }
+    plan_.live_bytes += planned.live_bytes;
+    known_.insert(planned.id);
+    if (condemned_.contains(planned.id)) return;
+    // Authors of equal trust contradict each other: what the pack holds is not certain.
+    if (!entries_.emplace(planned.id, 1).second) {
+      contradicted_.insert(planned.id);
+      return;
+    }
+    const bool settled = std::all_of(pack.records.begin(), pack.records.end(),
+                                     [&](const RecordId& id) { return is_settled(id); });
+    const double dead_share =
+        1.0 - static_cast<double>(planned.live_bytes) / static_cast<double>(block_bytes);
+    const bool wasteful = planned.live_bytes == 0 || dead_share > options_.threshold;
+    if (!settled) {
+      if (wasteful) ++plan_.young_packs;
+    } else if (planned.live_bytes == 0 && !planned.has_copies) {
+      plan_.condemn.push_back(planned);
+    } else if (wasteful) {
+      plan_.repack.push_back(planned);
+    } else if (planned.stored_bytes < options_.pack_bytes / kSmallShare) {
+      small_[pack.description.kind].push_back(planned);
+    }
+  }
+
+  bool is_kept_elsewhere(const ChunkId& id, const PackId& here) const {
+    if (!repeated_.contains(id.prefix())) return false;
+    const std::optional<ChunkPlace> keeper = keeper_of(index_, plan_.stored, id);
+    return keeper && keeper->pack != here;
+  }
+
+  void choose_small_packs() {
+    for (auto& [kind, packs] : small_) {
+      if (packs.size() < kSmallPacks) continue;
+      plan_.repack.insert(plan_.repack.end(), packs.begin(), packs.end());
+    }
+    const auto drop = [&](const PlannedPack& pack) { return contradicted_.contains(pack.id); };
+    std::erase_if(plan_.repack, drop);
+    std::erase_if(plan_.condemn, drop);
+  }
+
+  /// The most wasteful first.
+  void limit_repacking() {
+    const auto share = [](const PlannedPack& pack) {
+      return static_cast<double>(pack.live_bytes) / static_cast<double>(pack.stored_bytes);
+    };
+    std::sort(plan_.repack.begin(), plan_.repack.end(),
+              [&](const PlannedPack& a, const PlannedPack& b) {
+                return std::pair{share(a), a.id} < std::pair{share(b), b.id};
+              });
+    if (options_.max_repack_bytes == 0) return;
+    std::uint64_t bytes = 0;
+    const auto end = std::find_if(plan_.repack.begin(), plan_.repack.end(), [&](const auto& pack) {
+      bytes += pack.stored_bytes;
+      return bytes > options_.max_repack_bytes;
+    });
+    plan_.repack.erase(end, plan_.repack.end());
+  }
+
+  /// Packs that no record names, and buried ones that a crash left.
+  void look_at_store() {
+    // A record that was written since the index was read may name them: asked again when they are
+    // condemned, and when they are due.
+    repository_.backend().list(format::ObjectType::pack, [&](const backends::ObjectInfo& info) {
+      const PackId id{info.name.id.bytes()};
+      if (known_.contains(id) || condemned_.contains(id)) return;
+      if (index_.is_buried(id)) {
+        plan_.leftovers.push_back(id);
+      } else if (info.stored_at && info.stored_at->s <= due_s_ && lease_.sessions().empty()) {
+        plan_.orphans.push_back({id, info.stored_bytes, 0, false});
+      } else {
+        ++plan_.young_packs;  // its session may be at work, and its lease does not name it
+      }
+    });
+  }
+
+  void plan_snapshots() {
+    std::map<SnapshotId, std::int64_t> removed;  // the latest removal counts
+    for (const SnapshotRemoval& removal : facts_.removals) {
+      auto& latest = removed[removal.snapshot];
+      latest = std::max(latest, times_.of_record(removal.origin.value(), removal.time_s));
+    }
+    repository_.backend().list(format::ObjectType::snapshot, [&](const backends::ObjectInfo& info) {
+      const SnapshotId id{info.name.id.bytes()};
+      const auto found = removed.find(id);
+      if (found != removed.end() && found->second <= due_s_) plan_.snapshots.push_back(id);
+    });
+  }
+
+  void plan_records() {
+    // What waits for its time is told by its record's age: such a record stays as it is.
+    std::set<RecordId> waiting;
+    for (const Condemnation& condemnation : facts_.condemnations) {
+      waiting.insert(condemnation.origin.value());
+    }
+    for (const SnapshotRemoval& removal : facts_.removals) {
+      if (times_.of_record(removal.origin.value(), removal.time_s) > due_s_) {
+        waiting.insert(removal.origin.value());
+      }
+    }
+    for (const auto& [id, record] : records_) {
+      if (!times_.has_record(id)) continue;
+      if (record.superseded) {
+        plan_.records.push_back(id);
+      } else if (is_settled(id) && !record.revoked && !waiting.contains(id) &&
+                 record.stored_bytes < kSmallRecordBytes) {
+        plan_.merge.push_back(id);
+      }
+    }
+    std::sort(plan_.records.begin(), plan_.records.end());
+    std::sort(plan_.merge.begin(), plan_.merge.end());
+    if (plan_.merge.size() < kSmallRecords) plan_.merge.clear();
+  }
+
+  Repository& repository_;
+  IndexCache& index_;
+  const ExclusiveLease& lease_;
+  const Marks& marks_;
+  const CompactOptions& options_;
+  const StoreTimes times_;
+  const FactState facts_;
+  const std::int64_t due_s_;
+  PrefixSet repeated_;
+  std::set<SessionId> live_;
+  std::unordered_set<PackId> condemned_;
+  std::unordered_map<RecordId, IndexedRecord> records_;
+  std::unordered_set<PackId> known_;
+  std::unordered_map<PackId, int> entries_;
+  std::unordered_set<PackId> contradicted_;
+  std::map<PackKind, std::vector<PlannedPack>> small_;
+  CompactPlan plan_;
+};
+
+}  // namespace
+
+bool CompactPlan::empty() const noexcept {
+  return repack.empty() && condemn.empty() && orphans.empty() && rescue.empty() && bury.empty() &&
+         leftovers.empty() && snapshots.empty() && records.empty() && merge.empty();
+}
+
+std::optional<ChunkPlace> keeper_of(IndexCache& index, const StoredPacks& stored,
+                                    const ChunkId& id) {
+  std::optional<ChunkPlace> keeper;
+  for (ChunkPlace& place : index.find(id)) {
+    if (!place.trusted || place.condemned || !stored.contains(place.pack)) continue;
+    if (!keeper || place.pack < keeper->pack) keeper = std::move(place);
+  }
+  return keeper;
+}
+
+StoredPacks list_packs(Repository& repository) {
+  StoredPacks stored;
+  repository.backend().list(format::ObjectType::pack, [&](const backends::ObjectInfo& info) {
+    stored.emplace(PackId{info.name.id.bytes()}, info.stored_bytes);
+  });
+  return stored;
+}
+
+BurialReview review_condemned(Repository& repository, const ExclusiveLease& lease,
+                              const std::vector<ListedLease>& sessions, const Marks& marks,
+                              const CompactOptions& options) {
+  IndexCache& index = repository.index();
+  const StoreTimes times{repository};
+  const std::int64_t due_s = due_time(lease, options);
+  BurialReview review;
+  std::map<PackId, std::vector<Condemnation>> condemned;
+  for (const Condemnation& condemnation : index.facts().condemnations) {
+    condemned[condemnation.pack].push_back(condemnation);
+  }
+  if (condemned.empty()) return review;
+
+  // A chunk keeps its pack alive unless a copy that stays is in the store.
+  const StoredPacks stored = list_packs(repository);
+  std::map<PackId, PlannedPack> packs;
+  std::set<PackId> needed;
+  for (const auto& [id, condemnations] : condemned) {
+    const auto listed = stored.find(id);
+    PlannedPack& planned = packs[id];
+    planned = {id, listed == stored.end() ? 0 : listed->second, 0, false};
+    for (const IndexedPack& pack : index.find_pack(id)) {
+      for (const BlockEntry& block : pack.description.blocks) {
+        for (const ChunkEntry& chunk : block.chunks) {
+          if (!marks.contains(chunk.id)) continue;
+          if (keeper_of(index, stored, chunk.id)) {
+            planned.has_copies = true;
+          } else {
+            needed.insert(id);
+          }
+        }
+      }
+    }
+  }
+
+  const auto known_to_all = [&](const RecordId& origin) {
+    for (const ListedLease& session : sessions) {
+      if (!session.lease) return false;
+      const auto& known = session.lease->condemnations;
+      if (std::find(known.begin(), known.end(), origin) == known.end()) return false;
+    }
+    return true;
+  };
+  bool sessions_wait = false;
+  for (const auto& [pack, condemnations] : condemned) {
+    if (needed.contains(pack)) {
+      PlannedRescue rescue{pack, {}};
+      for (const Condemnation& each : condemnations) rescue.origins.push_back(each.origin.value());
+      review.needed.push_back(std::move(rescue));
+      continue;
+    }
+    bool old = false;
+    bool due = false;
+    for (const Condemnation& each : condemnations) {
+      if (times.of_record(each.origin.value(), each.time_s) > due_s) continue;
+      old = true;
+      due = due || known_to_all(each.origin.value());
+    }
+    const PlannedPack& planned = packs.at(pack);
+    if (due) {
+      review.due.push_back(planned);
+      continue;
+    }
+    ++review.waiting_packs;
+    review.waiting_bytes += planned.stored_bytes;
+    sessions_wait = sessions_wait || old;
+  }
+  if (sessions_wait) {
+    for (const ListedLease& session : sessions) {
+      review.notes.push_back("condemned packs wait for " + describe(session));
+    }
+  }
+  return review;
+}
+
+CompactPlan plan_compaction(Repository& repository, const ExclusiveLease& lease, Marks& marks,
+                            const CompactOptions& options) {
+  if (options.grace_s < kMinGrace_s && !options.now) {
+    throw Error{ErrorCode::usage, "the grace time must be at least an hour",
+                "--now compacts without, when nothing else is at work"};
+  }
+  if (options.now && !lease.sessions().empty()) {
+    throw Error{ErrorCode::busy,
+                "--now needs a repository on which nothing else is at work: " +
+                    describe(lease.sessions().front()),
+                "wait for it, or compact without --now"};
+  }
+  marks.mark_repository(due_time(lease, options));
+  return Planner{repository, lease, marks, options}.run();
+}
+
+}  // namespace vgerfs::repo

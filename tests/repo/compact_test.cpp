@@ -1,0 +1,341 @@
+// Compaction gives space back, in two steps, and takes nothing that is needed.
+#include "repo/maintenance/compact.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "maintenance_world.h"
+#include "support/error_of.h"
+
+namespace vgerfs::repo {
+namespace {
+
+using format::ObjectType;
+using testing::error_of;
+using testing::Files;
+using testing::MaintenanceWorld;
+using testing::random_files;
+using testing::TestRepository;
+
+class Compact : public ::testing::Test, protected MaintenanceWorld {
+ protected:
+  CompactResult run(Repository& repository, CompactOptions options = {}, bool dry_run = false) {
+    options.threads = 1;
+    return compact(repository, options, dry_run, nullptr, {});
+  }
+  void pass(std::chrono::hours hours) { clock.advance(hours); }
+
+  std::unique_ptr<Repository> repository_ = open("client");
+};
+
+constexpr std::chrono::hours kOverGrace{25};
+
+TEST_F(Compact, DeletesWhatNoSnapshotNeedsAfterTwoGraceTimes) {
+  const SnapshotId old = commit(*repository_, random_files(1, 5));
+  commit(*repository_, random_files(100, 5));
+  const auto before = stored_bytes();
+  remove(*repository_, old);
+  EXPECT_EQ(run(*repository_).condemned_packs, 0U) << "the removal is young";
+  pass(kOverGrace);
+  const CompactResult first = run(*repository_);
+  EXPECT_EQ(first.condemned_packs, 2U) << "one of data, one of metadata";
+  EXPECT_EQ(first.deleted_packs, 0U);
+  EXPECT_EQ(first.deleted_snapshots, 1U);
+  verify("condemned");
+  EXPECT_EQ(run(*repository_).deleted_packs, 0U) << "the condemnation is young";
+  pass(kOverGrace);
+  const CompactResult second = run(*repository_);
+  EXPECT_EQ(second.deleted_packs, 2U);
+  EXPECT_GT(second.deleted_bytes, 1'000'000U);
+  EXPECT_LT(stored_bytes(), before - 900'000);
+  verify("deleted");
+  EXPECT_TRUE(run(*repository_).plan.empty());
+}
+
+TEST_F(Compact, MovesWhatLivesOfWastefulPacks) {
+  Files files = random_files(1, 6);
+  const SnapshotId old = commit(*repository_, files);
+  files.erase("file1");
+  files.erase("file2");
+  files.erase("file3");
+  commit(*repository_, files);
+  remove(*repository_, old);
+  pass(kOverGrace);
+  const CompactResult first = run(*repository_);
+  EXPECT_GE(first.moved_packs, 1U);
+  EXPECT_GT(first.written_bytes, 600'000U);
+  verify("moved");
+  pass(kOverGrace);
+  EXPECT_GE(run(*repository_).deleted_packs, 1U);
+  verify("deleted");
+  pass(kOverGrace);
+  EXPECT_TRUE(run(*repository_).plan.repack.empty()) << "it must come to an end";
+}
+
+TEST_F(Compact, ADryRunWritesNothing) {
+  const SnapshotId old = commit(*repository_, random_files(1, 5));
+  commit(*repository_, random_files(100, 2));
+  remove(*repository_, old);
+  pass(kOverGrace);
+  const auto before = test.store().names();
+  const CompactResult result = run(*repository_, {}, true);
+  EXPECT_EQ(result.plan.condemn.size(), 2U);
+  EXPECT_EQ(test.store().names(), before);
+}
+
+TEST_F(Compact, ALiveSessionThatDoesNotKnowTheCondemnationHoldsItUp) {
+  const SnapshotId old = commit(*repository_, random_files(1, 5));
+  commit(*repository_, random_files(100, 5));
+  remove(*repository_, old);
+  const auto other = open("other");
+  Session session{*other, session_options("etc")};
+  // It stores nothing new: what it sends lies in the pack of the removed snapshot.
+  const auto root = testing::put_files(session, other->keyring(), random_files(1, 5));
+  pass(kOverGrace);
+  EXPECT_EQ(run(*repository_).condemned_packs, 2U) << "the lease of the sleeping session is over";
+  const CompactResult result = run(*repository_);
+  EXPECT_EQ(result.deleted_packs, 0U);
+  EXPECT_EQ(error_of([&] { session.commit(testing::draft_of(root)); }), "busy");
+  verify();
+}
+
+TEST_F(Compact, WhatASessionReliesOnStaysWhileItsLeaseHolds) {
+  const SnapshotId old = commit(*repository_, random_files(1, 5));
+  commit(*repository_, random_files(100, 5));
+  remove(*repository_, old);
+  pass(kOverGrace);
+  const auto other = open("other");
+  Session session{*other, session_options("etc")};
+  const auto root = testing::put_files(session, other->keyring(), random_files(1, 5));
+  EXPECT_EQ(run(*repository_).condemned_packs, 2U);
+  CompactOptions impatient;
+  impatient.grace_s = kMinGrace_s;
+  // An hour and a bit later the lease still holds: ttl and a quarter.
+  clock.advance(std::chrono::minutes{61});
+  const CompactResult waiting = run(*repository_, impatient);
+  EXPECT_EQ(waiting.deleted_packs, 0U);
+  EXPECT_THAT(waiting.plan.notes, ::testing::Contains(::testing::HasSubstr("a session of host")));
+}
+
+TEST_F(Compact, ASnapshotThatCameMeanwhileRescuesWhatItNeeds) {
+  const Files files = random_files(1, 5);
+  const SnapshotId old = commit(*repository_, files);
+  commit(*repository_, random_files(100, 5));
+  remove(*repository_, old);
+  pass(kOverGrace);
+  const auto other = open("other");
+  Session session{*other, session_options("etc")};
+  const auto root = testing::put_files(session, other->keyring(), files);
+  EXPECT_EQ(run(*repository_).condemned_packs, 2U);
+  expected[session.commit(testing::draft_of(root)).snapshot->id] = files;
+  pass(kOverGrace);
+  const CompactResult result = run(*repository_);
+  EXPECT_EQ(result.deleted_packs, 0U);
+  EXPECT_EQ(result.rescued_packs, 2U) << "data and metadata";
+  verify();
+  pass(kOverGrace);
+  EXPECT_EQ(run(*repository_).condemned_packs, 0U);
+}
+
+TEST_F(Compact, NothingNewRestsOnWhatIsCondemned) {
+  const Files files = random_files(1, 5);
+  const SnapshotId old = commit(*repository_, files);
+  commit(*repository_, random_files(100, 1));
+  remove(*repository_, old);
+  pass(kOverGrace);
+  run(*repository_);
+  const auto before = stored_bytes();
+  commit(*repository_, files);
+  EXPECT_GT(stored_bytes(), before + 900'000) << "it was stored again";
+  pass(kOverGrace);
+  EXPECT_EQ(run(*repository_).deleted_packs, 2U);
+  verify();
+}
+
+TEST_F(Compact, AnUnreadableSnapshotStopsItUntilItIsGivenUp) {
+  const SnapshotId old = commit(*repository_, random_files(1, 5));
+  commit(*repository_, random_files(100, 1));
+  remove(*repository_, old);
+  const auto thief = open("thief");
+  Entry root = testing::plain_root();
+  root.set_subtree(std::string(32, 'x'));
+  SnapshotId bad;
+  {
+    Session session{*thief, session_options("etc")};
+    bad = session.commit(testing::draft_of(root)).snapshot->id;
+  }
+  pass(kOverGrace);
+  EXPECT_EQ(error_of([&] { run(*repository_); }), "corrupt");
+  EXPECT_EQ(count(ObjectType::snapshot), 3U);
+  remove(*repository_, bad);
+  EXPECT_EQ(run(*repository_).condemned_packs, 2U);
+  verify();
+}
+
+TEST_F(Compact, AnUnreadableRecordStopsIt) {
+  commit(*repository_, random_files(1, 5));
+  test.store().overwrite(test.store().names(ObjectType::index).front(), Bytes(100));
+  const auto fresh = open("fresh");
+  pass(kOverGrace);
+  EXPECT_EQ(error_of([&] { run(*fresh); }), "corrupt");
+}
+
+TEST_F(Compact, PacksThatNoRecordNamesGoAfterTheGraceTimes) {
+  commit(*repository_, random_files(1, 2));
+  {
+    const auto other = open("other");
+    test.faulty().order({.fault = testing::Fault::fail,
+                         .call = testing::Call::write,
+                         .nth = 1,
+                         .times = 1000,
+                         .code = ErrorCode::unavailable,
+                         .type = ObjectType::index});
+    Session session{*other, session_options("etc")};
+    testing::put_files(session, other->keyring(), random_files(50, 3));
+    EXPECT_EQ(error_of([&] { session.checkpoint(); }), "unavailable");
+  }
+  ASSERT_EQ(count(ObjectType::pack), 4U);
+  EXPECT_EQ(run(*repository_).condemned_packs, 0U);
+  pass(kOverGrace);
+  EXPECT_EQ(run(*repository_).condemned_packs, 2U);
+  pass(kOverGrace);
+  EXPECT_EQ(run(*repository_).deleted_packs, 2U);
+  EXPECT_EQ(count(ObjectType::pack), 2U);
+  verify();
+}
+
+TEST_F(Compact, MergesSmallRecordsAndOldAndNewClientsAgree) {
+  const auto sleeper = open("sleeper");
+  for (std::uint64_t i = 0; i < 20; ++i) commit(*repository_, random_files(10 * i, 1, 5000));
+  sleeper->refresh();
+  pass(kOverGrace);
+  EXPECT_EQ(run(*repository_).merged_records, 20U);
+  verify("merged");
+  const CompactResult second = run(*repository_);
+  EXPECT_EQ(second.deleted_records, 20U);
+  EXPECT_LE(count(ObjectType::index), 4U) << "the merged one, and those of the packs' merging";
+  verify("deleted");
+  EXPECT_NO_THROW(sleeper->refresh()) << "what was replaced is no rollback";
+  const auto again = open("sleeper");
+  EXPECT_TRUE(again->warnings().empty());
+}
+
+TEST_F(Compact, AClientThatSleptThroughThreeMergesOpensWithoutAlarm) {
+  { const auto sleeper = open("sleeper"); }
+  for (std::uint64_t round = 0; round < 3; ++round) {
+    for (std::uint64_t i = 0; i < 20; ++i) {
+      commit(*repository_, random_files(1000 * round + 10 * i, 1, 5000));
+    }
+    if (round == 0) open("sleeper");
+    pass(kOverGrace);
+    EXPECT_GE(run(*repository_).merged_records, 20U);
+    run(*repository_);
+  }
+  const auto sleeper = open("sleeper");
+  EXPECT_TRUE(sleeper->warnings().empty());
+  EXPECT_EQ(sleeper->snapshots()->snapshots.size(), 60U);
+  verify();
+}
+
+TEST_F(Compact, AHiddenMergeIsARollback) {
+  for (std::uint64_t i = 0; i < 20; ++i) commit(*repository_, random_files(10 * i, 1, 5000));
+  const auto before = test.store().copy();
+  pass(kOverGrace);
+  run(*repository_);
+  test.store().replace_all(before);
+  EXPECT_EQ(error_of([&] { open("client"); }), "rollback");
+}
+
+TEST_F(Compact, NowNeedsNoPatienceAndNoSession) {
+  const SnapshotId old = commit(*repository_, random_files(1, 5));
+  commit(*repository_, random_files(100, 5));
+  remove(*repository_, old);
+  CompactOptions now;
+  now.now = true;
+  {
+    const auto other = open("other");
+    const Session session{*other, session_options("etc")};
+    EXPECT_EQ(error_of([&] { run(*repository_, now); }), "busy");
+  }
+  const CompactResult result = run(*repository_, now);
+  EXPECT_EQ(result.deleted_packs, 2U);
+  EXPECT_EQ(result.deleted_snapshots, 1U);
+  verify();
+}
+
+TEST_F(Compact, TwoAtOnceAreRefused) {
+  const auto held = ExclusiveLease::acquire(*repository_);
+  const auto other = open("other");
+  EXPECT_EQ(error_of([&] { run(*other); }), "busy");
+}
+
+TEST_F(Compact, ADeadRunsLeaseIsTakenOver) {
+  const auto dead = test.store().copy();
+  {
+    const auto held = ExclusiveLease::acquire(*repository_);
+    auto with_lease = test.store().copy();
+    for (auto& [name, object] : with_lease) {
+      if (name.type == ObjectType::lock) test.store().put(name, object);
+    }
+  }
+  commit(*repository_, random_files(1, 1));
+  clock.advance(std::chrono::minutes{80});
+  EXPECT_NO_THROW(run(*repository_));
+}
+
+TEST_F(Compact, ADamagedPackIsLeftAlone) {
+  Files files = random_files(1, 6);
+  const SnapshotId old = commit(*repository_, files);
+  files.erase("file1");
+  files.erase("file2");
+  commit(*repository_, files);
+  remove(*repository_, old);
+  const auto entry =
+      find_entry(repository_->reader(),
+                 subtree_of(repository_->snapshots()->snapshots.back().snapshot->root), "file6");
+  const auto place =
+      repository_->index().find(ChunkId::from_bytes(entry->extents(0).chunk())).front();
+  const auto name = format::pack_name(place.pack);
+  Bytes pack = *test.store().find(name)->bytes;
+  pack[place.block.offset + place.block.stored_bytes / 2] ^= std::byte{1};
+  test.store().overwrite(name, std::move(pack));
+  pass(kOverGrace);
+  repository_ = open("client");
+  const CompactResult result = run(*repository_);
+  ASSERT_EQ(result.damaged.size(), 1U);
+  EXPECT_EQ(result.damaged[0].first, place.pack);
+  pass(kOverGrace);
+  run(*repository_);
+  EXPECT_TRUE(test.store().find(name)) << "what is readable of it must stay";
+}
+
+// What an ingest author sealed is dropped only in favour of what was hashed.
+TEST_F(Compact, CopiesOfIngestAuthorsAreDroppedInFavourOfTrustedOnes) {
+  test.add_ingest_slot("host");
+  const Files files = random_files(1, 5);
+  {
+    const auto client = test.open(TestRepository::ingest_key(), "web");
+    Session session{*client, session_options("web")};
+    const auto root = testing::put_files(session, client->keyring(), files);
+    session.commit(testing::draft_of(root));
+  }
+  repository_->refresh();
+  expected[repository_->snapshots()->snapshots.back().snapshot->id] = files;
+  commit(*repository_, files);
+  EXPECT_EQ(count(ObjectType::pack), 4U) << "a full author does not rest on an ingest author's";
+  pass(kOverGrace);
+  run(*repository_);
+  verify("condemned");
+  pass(kOverGrace);
+  EXPECT_GE(run(*repository_).deleted_packs, 1U);
+  verify("deleted");
+}
+
+TEST_F(Compact, AnIngestKeyCannotCompact) {
+  test.add_ingest_slot("host");
+  const auto client = test.open(TestRepository::ingest_key(), "web");
+  EXPECT_EQ(error_of([&] { run(*client); }), "denied");
+}
+
+}  // namespace
+}  // namespace vgerfs::repo

@@ -1,0 +1,150 @@
+// A repository in memory whose time a test turns, snapshots in it, and what each must restore to.
+#pragma once
+
+#include <chrono>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include <gtest/gtest.h>
+
+#include "repo/check.h"
+#include "repo/extents.h"
+#include "repo/session.h"
+#include "repo/tree.h"
+#include "repository_fixture.h"
+#include "support/fixed_random.h"
+
+namespace vgerfs::testing {
+
+using Files = std::map<std::string, Bytes>;
+
+/// `count` files of random content; equal seeds give equal files.
+inline Files random_files(std::uint64_t seed, int count, std::size_t bytes = 200'000) {
+  Files files;
+  for (int i = 0; i < count; ++i) {
+    files[fmt::format("file{}", seed + static_cast<std::uint64_t>(i))] =
+        random_bytes(seed + static_cast<std::uint64_t>(i), bytes);
+  }
+  return files;
+}
+
+/// Stores files as one directory and returns the root entry.
+inline repo::Entry put_files(repo::Session& session, const repo::Keyring& keyring,
+                             const Files& files) {
+  repo::DirectoryBuilder builder{session, keyring.split_key()};
+  for (const auto& [name, bytes] : files) {
+    repo::Entry entry;
+    entry.set_name(name);
+    entry.set_type(format::proto::ENTRY_FILE);
+    repo::ExtentListBuilder extents{session};
+    if (!bytes.empty()) {
+      extents.add({.bytes = bytes.size(),
+                   .chunk = session.put(repo::ChunkKind::data, bytes),
+                   .chunk_offset = 0});
+    }
+    extents.finish(entry);
+    builder.add(entry);
+  }
+  repo::Entry root = plain_root();
+  if (const auto subtree = builder.finish()) root.set_subtree(subtree->raw());
+  return root;
+}
+
+inline repo::SnapshotDraft draft_of(const repo::Entry& root) {
+  repo::SnapshotDraft draft;
+  draft.root = root;
+  draft.trigger = "test";
+  return draft;
+}
+
+/// What a snapshot's directory holds, read through the repository. Throws what reading throws.
+inline Files read_files(repo::Repository& repository, const repo::Snapshot& snapshot) {
+  Files files;
+  repo::DirectoryReader directory{repository.reader(), repo::subtree_of(snapshot.root)};
+  while (const repo::Entry* entry = directory.next()) {
+    Bytes& bytes = files[entry->name()];
+    repo::ExtentReader{repository.reader(), *entry}.for_each(
+        [&](const repo::ExtentReader::Located& located) {
+          append(bytes, repository.reader().get(repo::ChunkKind::data, *located.extent.chunk));
+        });
+  }
+  return files;
+}
+
+class MaintenanceWorld {
+ public:
+  static constexpr auto kHour = std::chrono::hours{1};
+
+  ManualClock clock;
+  TestRepository test{std::make_shared<MemoryStore>(&clock), clock};
+  std::map<SnapshotId, Files> expected;  // of snapshots that are not removed
+
+  std::unique_ptr<repo::Repository> open(const std::string& client) {
+    return test.open(TestRepository::full_key(), client);
+  }
+
+  static repo::SessionOptions session_options(std::string source = "home") {
+    repo::SessionOptions options;
+    options.host = "host";
+    options.source = std::move(source);
+    options.checkpoint_interval_s = 0;
+    options.threads = 1;
+    return options;
+  }
+
+  SnapshotId commit(repo::Repository& repository, const Files& files,
+                    const std::string& source = "home") {
+    repo::Session session{repository, session_options(source)};
+    const repo::Entry root = put_files(session, repository.keyring(), files);
+    const SnapshotId id = session.commit(draft_of(root)).snapshot->id;
+    expected[id] = files;
+    return id;
+  }
+
+  RecordId remove(repo::Repository& repository, const SnapshotId& id) {
+    expected.erase(id);
+    repo::IndexRecord record;
+    record.facts.removals.push_back({id, clock.now().s});
+    return repository.publish_record(std::move(record));
+  }
+
+  /// Every snapshot that is not removed restores bit for bit, to a client that knows nothing; and
+  /// nothing is wrong with the repository.
+  void verify(const std::string& what = "") {
+    const std::string client = fmt::format("verifier{}", ++verifiers_);
+    const auto repository = open(client);
+    EXPECT_TRUE(repository->warnings().empty() || repository->warnings().size() == 1)
+        << what << ": " << repository->warnings().back();
+    const auto list = repository->snapshots();
+    std::map<SnapshotId, Files> found;
+    for (const auto& listed : list->snapshots) {
+      found[listed.snapshot->id] = read_files(*repository, *listed.snapshot);
+    }
+    for (const auto& [id, files] : expected) {
+      ASSERT_TRUE(found.contains(id)) << what << ": a snapshot is gone";
+      EXPECT_EQ(found.at(id), files) << what << ": a snapshot changed";
+    }
+    EXPECT_EQ(found.size(), expected.size()) << what;
+    const auto checked = repo::run_check(*repository, {.read_data = true, .threads = 1, .stop = {}},
+                                         [](const repo::CheckProgress&) {});
+    for (const auto& finding : checked.findings) {
+      EXPECT_NE(finding.severity, repo::Severity::error)
+          << what << ": " << finding.object << " " << finding.what;
+    }
+  }
+
+  std::size_t count(format::ObjectType type) { return test.store().names(type).size(); }
+  std::uint64_t stored_bytes() {
+    std::uint64_t bytes = 0;
+    for (const auto& name : test.store().names()) bytes += test.store().find(name)->bytes->size();
+    return bytes;
+  }
+
+ private:
+  int verifiers_ = 0;
+};
+
+}  // namespace vgerfs::testing
