@@ -11,6 +11,7 @@
 #include "repo/file_failure.h"
 #include "repo/operation_progress.h"
 #include "repo/repository.h"
+#include "repo/settled.h"
 
 namespace vgerfs::repo {
 
@@ -37,8 +38,8 @@ struct BackupOptions {
   int compression_level = 1;
   std::int64_t checkpoint_interval_s = 180;
   std::int64_t lock_wait_ms = 0;
-  std::int64_t settle_ms = 2000;  // see CaptureContext
-  unsigned read_threads = 0;      // 0: one per CPU
+  Timestamp (*file_clock)() = repo::file_clock;  // see CaptureContext
+  unsigned read_threads = 0;                     // 0: one per CPU
   unsigned seal_threads = 0;
   std::stop_token stop;
 };

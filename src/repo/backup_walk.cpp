@@ -165,7 +165,7 @@ void Walk::open_root() {
                                .chunker = context_.chunker,
                                .names = names_,
                                .home_device = attributes.st_dev,
-                               .settle_ms = options_.settle_ms,
+                               .file_clock = options_.file_clock,
                                .stop = options_.stop,
                                .bytes_read = tally_.bytes_read};
   reads_.emplace(capture, options_.read_threads, assembler_, tally_,

@@ -12,24 +12,9 @@ namespace {
 
 /// From this size on the kernel is told to read ahead further.
 constexpr off_t kSequentialBytes = off_t{2} << 20;
-constexpr std::int64_t kNsPerMs = 1'000'000;
-constexpr std::int64_t kMsPerS = 1000;
+
 bool same_time(const struct ::timespec& a, const struct ::timespec& b) noexcept {
   return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
-}
-
-/// Milliseconds from b to a; far apart is as good as infinite.
-std::int64_t ms_between(Timestamp a, Timestamp b) noexcept {
-  constexpr std::int64_t kFar = 1'000'000'000;  // s
-  const std::int64_t s = std::clamp(a.s, b.s - kFar, b.s + kFar) - b.s;
-  return s * kMsPerS + (std::int64_t{a.ns} - std::int64_t{b.ns}) / kNsPerMs;
-}
-
-/// File systems stamp with the kernel's coarse clock, which is never ahead of this one.
-Timestamp file_clock() {
-  struct ::timespec now {};
-  ::clock_gettime(CLOCK_REALTIME, &now);
-  return {now.tv_sec, static_cast<std::uint32_t>(now.tv_nsec)};
 }
 
 off_t seek(int fd, std::uint64_t offset, int whence) noexcept {
@@ -40,14 +25,6 @@ off_t seek(int fd, std::uint64_t offset, int whence) noexcept {
 
 FileCapture::FileCapture(CaptureContext context)
     : context_(std::move(context)), splitter_(context_.chunker, context_.sink) {}
-
-bool FileCapture::is_settled(const struct ::stat& attributes, Timestamp opened) const {
-  const std::int64_t since_change = ms_between(opened, ctime_of(attributes));
-  const std::int64_t since_write = ms_between(opened, mtime_of(attributes));
-  // A ctime in the future: the clock was set back. An mtime in the future may be anybody's doing.
-  return since_change > context_.settle_ms &&
-         (since_write > context_.settle_ms || since_write < -context_.settle_ms);
-}
 
 void FileCapture::describe(CapturedFile& captured, int fd, Access access) const {
   const struct ::stat& attributes = captured.attributes;
@@ -120,7 +97,7 @@ bool FileCapture::read_content(int fd, const struct ::stat& attributes) {
 CapturedFile FileCapture::capture_regular(const Fd& file, const struct ::stat& attributes) {
   CapturedFile captured;
   captured.attributes = attributes;
-  const Timestamp opened = file_clock();
+  const Timestamp opened = context_.file_clock();
   describe(captured, file.get(), Access::open);
   const bool whole = read_content(file.get(), attributes);
   splitter_.finish(captured.entry);
@@ -134,18 +111,18 @@ CapturedFile FileCapture::capture_regular(const Fd& file, const struct ::stat& a
   }
   if (changed)
     captured.problem = FileError{FailureKind::changed, "changed while it was read; kept as read"};
-  captured.settled = !captured.problem && is_settled(captured.attributes, opened);
+  captured.settled = !captured.problem && is_settled(file.get(), captured.attributes, opened);
   return captured;
 }
 
 CapturedFile FileCapture::capture_special(const Fd& file, const struct ::stat& attributes) const {
   CapturedFile captured;
   captured.attributes = attributes;
-  const Timestamp opened = file_clock();
+  const Timestamp opened = context_.file_clock();
   describe(captured, file.get(), Access::path);
   if (captured.entry.type() == EntryType::ENTRY_SYMLINK)
     captured.entry.set_symlink_target(read_link(file.get()));
-  captured.settled = !captured.problem && is_settled(attributes, opened);
+  captured.settled = !captured.problem && is_settled(file.get(), attributes, opened);
   return captured;
 }
 
@@ -199,7 +176,7 @@ CapturedFile FileCapture::capture_stream(int fd) {
     splitter_.filled(static_cast<std::size_t>(count));
     context_.bytes_read += static_cast<std::uint64_t>(count);
   }
-  const Timestamp now = file_clock();
+  const Timestamp now = context_.file_clock();
   captured.attributes.st_mode = S_IFREG | S_IRUSR | S_IWUSR;
   captured.attributes.st_uid = ::geteuid();
   captured.attributes.st_gid = ::getegid();

@@ -16,6 +16,7 @@
 #include "repo/content_splitter.h"
 #include "repo/file_entry.h"
 #include "repo/file_failure.h"
+#include "repo/settled.h"
 
 namespace vgerfs::repo {
 
@@ -27,8 +28,8 @@ struct CaptureContext {
   /// Counts as 0 in link groups, so that a device number that changes at a reboot does not change
   /// the tree.
   dev_t home_device = 0;
-  /// A file that changed less than this before it was read may change again without a trace.
-  std::int64_t settle_ms = 2000;
+  /// See settled.h; tests have their own.
+  Timestamp (*file_clock)() = repo::file_clock;
   std::stop_token stop;
   /// Bytes of files done and under way, for those who watch.
   std::atomic<std::uint64_t>& bytes_read;
@@ -65,7 +66,6 @@ class FileCapture {
   /// True if the file ended where its size said.
   bool read_content(int fd, const struct ::stat& attributes);
   bool read_range(int fd, std::uint64_t from, std::uint64_t to);
-  bool is_settled(const struct ::stat& attributes, Timestamp opened) const;
 
   const CaptureContext context_;
   ContentSplitter splitter_;

@@ -35,7 +35,7 @@ inline repo::BackupOptions backup_options(std::vector<std::string> paths) {
   options.paths = std::move(paths);
   options.checkpoint_interval_s = 0;
   // Tests cannot wait until files are old.
-  options.settle_ms = -1'000'000;
+  options.file_clock = [] { return Timestamp{repo::file_clock().s + 3600, 0}; };
   return options;
 }
 

@@ -121,15 +121,32 @@ TEST_F(Backups, AFileThatMayStillChangeIsReadAgain) {
   write_file(at("a"), "content");
   const auto repository = open();
   auto options = backup_options({root()});
-  options.settle_ms = 3'600'000;
+  options.file_clock = [] { return Timestamp{}; };
   backup(*repository, options);
   EXPECT_EQ(backup(*repository, options).statistics.files_unchanged(), 0U);
   // Once it is old enough it gets its fingerprint, though there is no new snapshot.
-  options.settle_ms = -1'000'000;
+  options.file_clock = backup_options({}).file_clock;
   const auto settled = backup(*repository, options);
   EXPECT_TRUE(settled.unchanged);
   EXPECT_EQ(settled.statistics.files_unchanged(), 0U);
   EXPECT_EQ(backup(*repository, options).statistics.files_unchanged(), 1U);
+}
+
+TEST_F(Backups, AFileWrittenTheMomentBeforeIsNotReadAgain) {
+  if (::access("/dev/shm", W_OK) != 0) GTEST_SKIP() << "no tmpfs at /dev/shm";
+  std::string directory = "/dev/shm/vgerfs-test-XXXXXX";
+  ASSERT_NE(::mkdtemp(directory.data()), nullptr);
+  write_file(directory + "/fresh", "content");
+  const Timestamp written = file_clock();
+  while (file_clock() <= written) std::this_thread::yield();  // one tick
+  const auto repository = open();
+  auto options = backup_options({directory});
+  options.file_clock = file_clock;
+  backup(*repository, options);
+  EXPECT_EQ(backup(*repository, options).statistics.files_unchanged(), 1U);
+  write_file(directory + "/fresh", "CONTENT");
+  EXPECT_EQ(backup(*repository, options).statistics.files_changed(), 1U);
+  std::filesystem::remove_all(directory);
 }
 
 TEST_F(Backups, ChangedAttributesAloneMakeASnapshot) {
