@@ -3,7 +3,7 @@
 import os
 import shutil
 
-from world import SMALL, World, check, compare, main, nasty_tree, run, slice_of_usr
+from world import SMALL, World, check, compare, files_below, main, nasty_tree, run, slice_of_usr
 
 
 def real_files_come_back(world: World):
@@ -41,10 +41,8 @@ def a_changed_percent_costs_a_percent(world: World):
     slice_of_usr(source)
     world.admin("backup", "--source", "usr", source)
     before = world.repository_bytes()
-    files = [os.path.join(top, name) for top, _, names in os.walk(source) for name in names
-             if os.path.isfile(os.path.join(top, name)) and not os.path.islink(os.path.join(top, name))]
     added = 0
-    for path in sorted(files)[::100]:
+    for path in files_below(source)[::100]:
         data = os.urandom(500)
         with open(path, "r+b") as out:
             out.seek(0, os.SEEK_END)

@@ -4,7 +4,7 @@ import os
 import sqlite3
 import time
 
-from world import SMALL, World, check, compare, main, nasty_tree, rsync_silent, run, slice_of_usr
+from world import SMALL, World, check, compare, files_below, main, nasty_tree, rsync_silent, run, slice_of_usr
 
 
 def rsync_of_real_files(world: World):
@@ -24,9 +24,7 @@ def rsync_of_real_files(world: World):
     check(not changed, "an unchanged tree changed the repository: %r" % changed)
     check(len(world.snapshots("usr")) == 1, "an unchanged tree made a snapshot")
     # One percent changed: that travels, and about that is stored.
-    files = sorted(os.path.join(top, name) for top, _, names in os.walk(source) for name in names
-                   if os.path.isfile(os.path.join(top, name)) and not os.path.islink(os.path.join(top, name)))
-    touched = files[::100]
+    touched = files_below(source)[::100]
     for path in touched:
         with open(path, "ab") as out:
             out.write(os.urandom(100))

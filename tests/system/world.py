@@ -14,6 +14,7 @@ import tempfile
 import time
 
 BIN = os.environ["VGERFS_BIN"]
+SOURCE = os.environ["VGERFS_SOURCE"]
 ADMIN = os.path.join(BIN, "vgerfs-admin")
 SMALL = os.environ.get("VGERFS_TEST_SIZE") == "small"
 HOST = "testhost"
@@ -279,6 +280,12 @@ def make_old(target):
                 os.utime(path, ns=(10**18 + 1, 10**18 + 987654321), follow_symlinks=False)
 
 
+def files_below(directory):
+    """Paths of all regular files, sorted."""
+    return sorted(os.path.join(top, name) for top, _, names in os.walk(directory) for name in names
+                  if stat.S_ISREG(os.lstat(os.path.join(top, name)).st_mode))
+
+
 def slice_of_usr(target, files=3000):
     """A few thousand real files."""
     if SMALL:
@@ -354,7 +361,7 @@ def nasty_tree(target):
     make_old(join())
 
 
-def main(*tests):
+def main(*tests, world=World):
     """Runs each test in a world of its own; reports all failures."""
     need_root_and_fuse()
     enter_namespace()
@@ -363,9 +370,10 @@ def main(*tests):
         if len(sys.argv) > 1 and test.__name__ not in sys.argv[1:]:
             continue
         started = time.monotonic()
-        world = World()
+        place = None
         try:
-            test(world)
+            place = world()
+            test(place)
             print("ok     %s (%.1f s)" % (test.__name__, time.monotonic() - started), flush=True)
         except Failure as failure:
             failed.append(test.__name__)
@@ -376,5 +384,6 @@ def main(*tests):
             traceback.print_exc()
             print("FAILED %s: %s" % (test.__name__, error), flush=True)
         finally:
-            world.close()
+            if place:
+                place.close()
     sys.exit(1 if failed else 0)
