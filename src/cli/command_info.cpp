@@ -58,7 +58,8 @@ ExitCode repository_info(Context& context, repo::Repository& repository) {
   for (const repo::ListedSnapshot& listed : list->snapshots)
     logical += listed.snapshot->statistics.logical_bytes();
   const auto record_heads = repository.index().record_heads();
-  const auto snapshot_heads = repository.index().snapshot_heads(list->ids);
+  const auto snapshot_heads =
+      repository.index().snapshot_heads(list->ids, repository.keyring().role());
   const repo::Config& config = repository.config();
   const std::string location = repository.backend().location();
 
