@@ -30,6 +30,11 @@ constexpr Command kKeyCommands[] = {
     {"remove", "Remove a key slot", add_key_remove},
 };
 
+constexpr Command kLockCommands[] = {
+    {"list", "List who is at work on a repository", add_lock_list},
+    {"break", "Remove the lock of a process that died", add_lock_break},
+};
+
 constexpr Command kCommands[] = {
     {"init", "Make a repository", add_init},
     {"backup", "Back up files of this machine into a snapshot", add_backup},
@@ -39,11 +44,13 @@ constexpr Command kCommands[] = {
     {"restore", "Restore files into a directory", add_restore},
     {"dump", "Write a file of a snapshot to standard output", add_dump},
     {"delete", "Delete snapshots", add_delete},
+    {"compact", "Give back the space of what no snapshot needs", add_compact},
     {"check", "Check that everything is there and intact", add_check},
     {"mount", "Mount a repository", add_mount},
     {"umount", "Commit and unmount", add_umount},
     {"commit", "Make snapshots of what was put into a mount", add_commit},
     {"key", "The key slots of a repository", nullptr, kKeyCommands},
+    {"lock", "The locks of a repository", nullptr, kLockCommands},
     {"config", "The configuration file", nullptr, kConfigCommands},
     {"version", "Print the version", add_version},
     {"completion", "Print a shell's completion script", add_completion, {}, true},

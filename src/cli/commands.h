@@ -9,6 +9,7 @@ namespace vgerfs::cli {
 Run add_backup(CLI::App& app);
 Run add_check(CLI::App& app);
 Run add_commit(CLI::App& app);
+Run add_compact(CLI::App& app);
 Run add_completion(CLI::App& app);
 Run add_config_check(CLI::App& app);
 Run add_config_example(CLI::App& app);
@@ -20,6 +21,8 @@ Run add_key_add(CLI::App& app);
 Run add_key_list(CLI::App& app);
 Run add_key_remove(CLI::App& app);
 Run add_list(CLI::App& app);
+Run add_lock_break(CLI::App& app);
+Run add_lock_list(CLI::App& app);
 Run add_ls(CLI::App& app);
 Run add_mount(CLI::App& app);
 Run add_restore(CLI::App& app);
