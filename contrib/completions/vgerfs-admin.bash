@@ -11,7 +11,7 @@ _vgerfs_admin_paths() {
 _vgerfs_admin_command() {
   case $1 in
     '')
-      words='init backup list ls info restore dump delete check mount umount commit key config version'
+      words='init backup list ls info restore dump delete compact check mount umount commit key lock config version'
       options='--help -h --version --repository -r --config --passphrase-file --passphrase-command --passphrase-fd --key-file --cache-dir --state-dir --host --json --quiet -q --verbose -v --accept-rollback'
       argument=":"
       ;;
@@ -55,6 +55,11 @@ _vgerfs_admin_command() {
       options='--help -h --dry-run -n'
       argument=":"
       ;;
+    'compact')
+      words=''
+      options='--help -h --threshold --max-repack --grace --now --dry-run -n'
+      argument=":"
+      ;;
     'check')
       words=''
       options='--help -h --read-data'
@@ -95,6 +100,21 @@ _vgerfs_admin_command() {
       options='--help -h --force'
       argument=":"
       ;;
+    'lock')
+      words='list break'
+      options='--help -h'
+      argument=":"
+      ;;
+    'lock list')
+      words=''
+      options='--help -h'
+      argument=":"
+      ;;
+    'lock break')
+      words=''
+      options='--help -h --expired --force'
+      argument=":"
+      ;;
     'config')
       words='example check'
       options='--help -h'
@@ -125,7 +145,7 @@ _vgerfs_admin() {
   for ((i = 1; i < COMP_CWORD; i++)); do
     word=${COMP_WORDS[i]}
     case $word in
-    --repository | -r | --config | --passphrase-file | --passphrase-command | --passphrase-fd | --key-file | --cache-dir | --state-dir | --host | --encryption | --new-key-file | --label | --source | -s | --exclude | -e | --exclude-from | --tag | -t | --stdin-name | --compression | --tag | -t | --include | -i | --exclude | -e | -o | --role | --host | --label | --new-passphrase-file | --new-passphrase-command | --new-passphrase-fd | --new-key-file) ((i++)) ;;
+    --repository | -r | --config | --passphrase-file | --passphrase-command | --passphrase-fd | --key-file | --cache-dir | --state-dir | --host | --encryption | --new-key-file | --label | --source | -s | --exclude | -e | --exclude-from | --tag | -t | --stdin-name | --compression | --tag | -t | --include | -i | --exclude | -e | --threshold | --max-repack | --grace | -o | --role | --host | --label | --new-passphrase-file | --new-passphrase-command | --new-passphrase-fd | --new-key-file) ((i++)) ;;
     -*) ;;
     *)
       if [[ " $words " == *" $word "* ]]; then
@@ -144,6 +164,9 @@ _vgerfs_admin() {
     'key add --host') : && return ;;
     'key add --role') _vgerfs_admin_words 'full ingest' && return ;;
     'mount -o') : && return ;;
+    'compact --grace') : && return ;;
+    'compact --max-repack') : && return ;;
+    'compact --threshold') : && return ;;
     'restore --exclude' | 'restore -e') : && return ;;
     'restore --include' | 'restore -i') : && return ;;
     'list --tag' | 'list -t') : && return ;;

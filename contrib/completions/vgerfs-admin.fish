@@ -9,11 +9,13 @@ complete -c vgerfs-admin -n '__fish_use_subcommand' -a info -d 'Show sizes and f
 complete -c vgerfs-admin -n '__fish_use_subcommand' -a restore -d 'Restore files into a directory'
 complete -c vgerfs-admin -n '__fish_use_subcommand' -a dump -d 'Write a file of a snapshot to standard output'
 complete -c vgerfs-admin -n '__fish_use_subcommand' -a delete -d 'Delete snapshots'
+complete -c vgerfs-admin -n '__fish_use_subcommand' -a compact -d 'Give back the space of what no snapshot needs'
 complete -c vgerfs-admin -n '__fish_use_subcommand' -a check -d 'Check that everything is there and intact'
 complete -c vgerfs-admin -n '__fish_use_subcommand' -a mount -d 'Mount a repository'
 complete -c vgerfs-admin -n '__fish_use_subcommand' -a umount -d 'Commit and unmount'
 complete -c vgerfs-admin -n '__fish_use_subcommand' -a commit -d 'Make snapshots of what was put into a mount'
 complete -c vgerfs-admin -n '__fish_use_subcommand' -a key -d 'The key slots of a repository'
+complete -c vgerfs-admin -n '__fish_use_subcommand' -a lock -d 'The locks of a repository'
 complete -c vgerfs-admin -n '__fish_use_subcommand' -a config -d 'The configuration file'
 complete -c vgerfs-admin -n '__fish_use_subcommand' -a version -d 'Print the version'
 complete -c vgerfs-admin -l help -s h -d 'Print this help message and exit'
@@ -52,9 +54,9 @@ complete -c vgerfs-admin -n '__fish_seen_subcommand_from backup' -l read-all -d 
 complete -c vgerfs-admin -n '__fish_seen_subcommand_from backup' -l dry-run -s n -d 'Write nothing; say what would be'
 complete -c vgerfs-admin -n '__fish_seen_subcommand_from backup' -F
 
-complete -c vgerfs-admin -n '__fish_seen_subcommand_from list; and not __fish_seen_subcommand_from key' -l help -s h -d 'Print this help message and exit'
-complete -c vgerfs-admin -n '__fish_seen_subcommand_from list; and not __fish_seen_subcommand_from key' -l tag -s t -d 'Only those with this tag; may be repeated' -x
-complete -c vgerfs-admin -n '__fish_seen_subcommand_from list; and not __fish_seen_subcommand_from key' -l latest -d 'Only the newest of each host and source'
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from list; and not __fish_seen_subcommand_from key; and not __fish_seen_subcommand_from lock' -l help -s h -d 'Print this help message and exit'
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from list; and not __fish_seen_subcommand_from key; and not __fish_seen_subcommand_from lock' -l tag -s t -d 'Only those with this tag; may be repeated' -x
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from list; and not __fish_seen_subcommand_from key; and not __fish_seen_subcommand_from lock' -l latest -d 'Only the newest of each host and source'
 
 complete -c vgerfs-admin -n '__fish_seen_subcommand_from ls' -l help -s h -d 'Print this help message and exit'
 complete -c vgerfs-admin -n '__fish_seen_subcommand_from ls' -l recursive -s R -d 'Everything below, not only one directory'
@@ -74,6 +76,13 @@ complete -c vgerfs-admin -n '__fish_seen_subcommand_from dump' -l help -s h -d '
 
 complete -c vgerfs-admin -n '__fish_seen_subcommand_from delete' -l help -s h -d 'Print this help message and exit'
 complete -c vgerfs-admin -n '__fish_seen_subcommand_from delete' -l dry-run -s n -d 'Only show what would be deleted'
+
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from compact' -l help -s h -d 'Print this help message and exit'
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from compact' -l threshold -d 'Rewrite packs of which more than so much is dead, in percent (default: 10)' -x
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from compact' -l max-repack -d 'Rewrite at most so much, the most wasteful packs first' -x
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from compact' -l grace -d 'How long what is condemned or removed stays (default: 24h)' -x
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from compact' -l now -d 'Without the grace time: when nothing else is at work on the repository'
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from compact' -l dry-run -s n -d 'Only say what would be done'
 
 complete -c vgerfs-admin -n '__fish_seen_subcommand_from check; and not __fish_seen_subcommand_from config' -l help -s h -d 'Print this help message and exit'
 complete -c vgerfs-admin -n '__fish_seen_subcommand_from check; and not __fish_seen_subcommand_from config' -l read-data -d 'Also read, decrypt and hash everything'
@@ -109,6 +118,16 @@ complete -c vgerfs-admin -n '__fish_seen_subcommand_from key; and __fish_seen_su
 
 complete -c vgerfs-admin -n '__fish_seen_subcommand_from key; and __fish_seen_subcommand_from remove' -l help -s h -d 'Print this help message and exit'
 complete -c vgerfs-admin -n '__fish_seen_subcommand_from key; and __fish_seen_subcommand_from remove' -l force -d 'Also the key in use'
+
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from lock; and not __fish_seen_subcommand_from list break' -a list -d 'List who is at work on a repository'
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from lock; and not __fish_seen_subcommand_from list break' -a break -d 'Remove the lock of a process that died'
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from lock' -l help -s h -d 'Print this help message and exit'
+
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from lock; and __fish_seen_subcommand_from list' -l help -s h -d 'Print this help message and exit'
+
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from lock; and __fish_seen_subcommand_from break' -l help -s h -d 'Print this help message and exit'
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from lock; and __fish_seen_subcommand_from break' -l expired -d 'All whose holders stopped refreshing them'
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from lock; and __fish_seen_subcommand_from break' -l force -d 'Also one that is live'
 
 complete -c vgerfs-admin -n '__fish_seen_subcommand_from config; and not __fish_seen_subcommand_from example check' -a example -d 'Print a commented example'
 complete -c vgerfs-admin -n '__fish_seen_subcommand_from config; and not __fish_seen_subcommand_from example check' -a check -d 'Explain every problem of the configuration'

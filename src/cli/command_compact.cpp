@@ -115,12 +115,12 @@ void print_plan(Output& output, const repo::CompactPlan& plan) {
   for (const std::string& note : plan.notes) output.result(printable(note) + "\n");
 }
 
-void print_outcome(Output& output, const repo::CompactResult& result) {
+void print_outcome(Output& output, const repo::CompactResult& result, bool now) {
   output.line(fmt::format("moved the living part of {} ({} written), condemned {}, deleted {} ({})",
                           format_count(result.moved_packs, "pack"),
                           format_size(result.written_bytes), result.condemned_packs,
                           result.deleted_packs, format_size(result.deleted_bytes)));
-  if (result.condemned_packs > 0) {
+  if (result.condemned_packs > 0 && !now) {
     output.line("condemned packs are deleted by the first compact after the grace time");
   }
   for (const auto& [pack, reason] : result.damaged) {
@@ -144,8 +144,9 @@ ExitCode compact(Context& context, const CompactCommandOptions& options) {
   }
   if (options.dry_run || context.options.output.verbose > 0)
     print_plan(context.output, result.plan);
-  if (options.dry_run && result.plan.empty()) context.output.line("there is nothing to compact");
-  if (result.executed) print_outcome(context.output, result);
+  if (options.dry_run && result.plan.empty() && result.plan.young_packs == 0)
+    context.output.line("there is nothing to compact");
+  if (result.executed) print_outcome(context.output, result, options.now);
   Json damaged = Json::array();
   for (const auto& [pack, reason] : result.damaged) {
     damaged.push_back({{"pack", pack.hex()}, {"reason", reason}});
