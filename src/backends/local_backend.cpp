@@ -18,7 +18,9 @@
 
 #include "backends/file_content.h"
 #include "backends/local_directory.h"
+#include "backends/local_sweep.h"
 #include "backends/parallel.h"
+#include "base/clock.h"
 #include "base/error.h"
 
 namespace vgerfs::backends {
@@ -148,6 +150,9 @@ std::optional<ObjectInfo> LocalBackend::stat(const ObjectName& name) {
 }
 
 void LocalBackend::write(const ObjectName& name, ByteView bytes) {
+  // A session begins with a lease and writes others while it lasts: often enough, and nobody who
+  // only reads deletes anything.
+  if (name.type == ObjectType::lock) sweep_when_due(directory_, system_clock().now());
   make_room();
   for (PendingPtr file;;) {
     std::uint64_t publications = 0;

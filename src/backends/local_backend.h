@@ -38,9 +38,4 @@ std::unique_ptr<Backend> open_local_backend(const std::string& path, LocalOption
 /// Throws exists if there is a repository already, or a directory with anything in it.
 std::unique_ptr<Backend> create_local_backend(const std::string& path, LocalOptions options = {});
 
-/// Deletes files with our temporary names that were last changed more than a day before `now`: what
-/// crashed writers left. Touches nothing else. Returns how many were deleted. The path must be that
-/// of a repository.
-std::size_t sweep_temporary_files(const std::string& path, Timestamp now);
-
 }  // namespace vgerfs::backends

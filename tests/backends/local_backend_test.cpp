@@ -22,8 +22,6 @@ using format::ObjectType;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
-constexpr std::int64_t kDay = 24 * 60 * 60;
-
 std::size_t count_listed(backends::Backend& backend, ObjectType type) {
   std::size_t count = 0;
   backend.list(type, [&](const ObjectInfo&) { ++count; });
@@ -221,47 +219,6 @@ TEST_F(LocalBackendTest, MakesAPackDirectoryAgainThatSomebodyRemoved) {
   backend_->write(name, content(1));
   backend_->barrier();
   EXPECT_TRUE(open()->stat(name));
-}
-
-TEST_F(LocalBackendTest, SweepsOnlyOldTemporaryFilesOfOurs) {
-  const ObjectName object = write_object(*backend_, ObjectType::pack, content(1));
-  backend_->barrier();
-  const Timestamp now = system_clock().now();
-  const std::string pack_directory = "data/" + object.id.hex().substr(0, 2);
-  const auto make = [&](const std::string& name, std::int64_t age) {
-    write_file(path_ + '/' + name);
-    const timespec times[2] = {{now.s - age, 0}, {now.s - age, 0}};
-    ASSERT_EQ(::utimensat(AT_FDCWD, (path_ + '/' + name).c_str(), times, 0), 0);
-  };
-  const std::vector<std::string> swept = {".tmp-0123456789abcdef", "index/.tmp-0123456789abcdef",
-                                          pack_directory + "/.tmp-fedcba9876543210"};
-  const std::vector<std::string> kept = {
-      "index/.tmp-0123456789abcde", "index/.tmp-0123456789abcdeF",
-      "index/tmp-0123456789abcdef", "index/.tmp-0123456789abcdef0",
-      "data/.tmp-0123456789abcdef", "index/" + std::string(64, 'a')};
-  for (const std::string& name : swept) make(name, kDay + 10);
-  for (const std::string& name : kept) make(name, 10 * kDay);
-  make("index/.tmp-1111111111111111", kDay - 10);
-  make(object.path(), 10 * kDay);
-  std::filesystem::create_directory(path_ + "/keys/.tmp-0123456789abcdef");
-
-  EXPECT_EQ(backends::sweep_temporary_files(path_, {now.s, 0}), swept.size());
-  for (const std::string& name : swept) EXPECT_FALSE(std::filesystem::exists(path_ + '/' + name));
-  for (const std::string& name : kept) EXPECT_TRUE(std::filesystem::exists(path_ + '/' + name));
-  EXPECT_TRUE(std::filesystem::exists(path_ + "/index/.tmp-1111111111111111"));
-  EXPECT_TRUE(std::filesystem::exists(path_ + '/' + object.path()));
-  EXPECT_EQ(backends::sweep_temporary_files(path_, {now.s, 0}), 0U);
-}
-
-TEST(SweepTemporaryFiles, TouchesOnlyRepositories) {
-  const TemporaryDirectory directory;
-  const std::string path = directory / ".tmp-0123456789abcdef";
-  write_file(path);
-  EXPECT_EQ(error_of([&] {
-              backends::sweep_temporary_files(directory.path(), {1LL << 40, 0});
-            }).code(),
-            ErrorCode::no_repository);
-  EXPECT_TRUE(std::filesystem::exists(path));
 }
 
 }  // namespace

@@ -26,13 +26,13 @@ class LocalBackendTest : public ::testing::Test {
   std::unique_ptr<backends::Backend> open(backends::LocalOptions options = {}) const {
     return backends::open_local_backend(path_, options);
   }
-  /// Paths of all files below the repository, relative to it.
+  /// Paths of all files below the repository, relative to it; but the one that says when somebody
+  /// swept.
   std::vector<std::string> files() const {
     std::vector<std::string> found;
     for (const auto& entry : std::filesystem::recursive_directory_iterator(path_)) {
-      if (!entry.is_directory()) {
-        found.push_back(std::filesystem::relative(entry.path(), path_).string());
-      }
+      if (entry.is_directory() || entry.path() == path_ + "/.tmp-swept") continue;
+      found.push_back(std::filesystem::relative(entry.path(), path_).string());
     }
     return found;
   }

@@ -5,6 +5,7 @@
 
 #include <gmock/gmock.h>
 
+#include "backends/local_sweep.h"
 #include "in_child.h"
 #include "local_backend_test.h"
 
@@ -61,8 +62,10 @@ TEST_F(LocalCrash, NamedTemporariesOfAKilledProcessAreNoObjects) {
   const auto name = write_object(*backend_, ObjectType::pack, content(1));
   backend_->barrier();
   EXPECT_EQ(count_visible(), 1U);
-  EXPECT_EQ(backends::sweep_temporary_files(path_, system_clock().now()), 0U);
-  EXPECT_EQ(backends::sweep_temporary_files(path_, {system_clock().now().s + 90'000, 0}), 20U);
+  const backends::LocalDirectory directory{path_};
+  const Timestamp now = system_clock().now();
+  EXPECT_EQ(backends::sweep_temporary_files(directory, now), 0U);
+  EXPECT_EQ(backends::sweep_temporary_files(directory, {now.s + 90'000, 0}), 20U);
   EXPECT_THAT(files(), ::testing::ElementsAre(name.path()));
 }
 
