@@ -27,8 +27,6 @@ std::string random_suffix() {
   return to_hex(random);
 }
 
-std::string descriptor_path(int fd) { return fmt::format("/proc/self/fd/{}", fd); }
-
 }  // namespace
 
 Temporary preferred_temporary() {

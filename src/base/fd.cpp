@@ -95,6 +95,8 @@ void make_directories(const std::string& path, mode_t mode) {
   if (!std::filesystem::is_directory(path)) throw system_error(ENOTDIR, path);
 }
 
+std::string descriptor_path(int fd) { return fmt::format("/proc/self/fd/{}", fd); }
+
 void sync_directory(const std::string& path) {
   const Fd fd = open_file(path, O_RDONLY | O_DIRECTORY);
   if (::fsync(fd.get()) != 0) throw system_error(errno, "syncing directory " + path);

@@ -52,6 +52,8 @@ std::size_t read_at(int fd, MutableBytes out, std::uint64_t offset, std::string_
 /// The whole file from its start, at most `max_bytes` (Error{corrupt} if longer).
 Bytes read_whole_file(const std::string& path, std::size_t max_bytes);
 
+/// "/proc/self/fd/7": names the very file that a descriptor holds, be it a symlink or a device.
+std::string descriptor_path(int fd);
 /// Makes a directory and its parents with `mode`; existing ones are left alone.
 void make_directories(const std::string& path, mode_t mode);
 /// fsync(2) of a directory.

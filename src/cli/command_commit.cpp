@@ -14,6 +14,7 @@
 #include "cli/location.h"
 #include "cli/mount_point.h"
 #include "cli/mount_status_json.h"
+#include "repo/certificate.h"
 
 namespace vgerfs::cli {
 namespace {
@@ -74,9 +75,10 @@ void commit_source(Context& context, const Fd& control, const std::string& mount
 ExitCode commit(Context& context, const CommitOptions& options) {
   const std::string mount_point = absolute_path(options.mount_point, working_directory());
   for (const std::string& source : options.sources) {
-    if (valid_name(source)) continue;
+    if (repo::is_valid_name(source)) continue;
     throw Error{ErrorCode::usage,
-                fmt::format("\"{}\" is not the name of a source", printable(source))};
+                fmt::format("\"{}\" is not the name of a source", printable(source)),
+                repo::kNameRule};
   }
   const Fd control = open_control(mount_point);
   for (const std::string& source : options.sources)

@@ -6,9 +6,9 @@
 #include "base/error.h"
 #include "cli/commands.h"
 #include "cli/progress.h"
+#include "cli/snapshot_entry.h"
 #include "cli/snapshot_output.h"
 #include "repo/content_reader.h"
-#include "repo/tree_walk.h"
 
 namespace vgerfs::cli {
 namespace {
@@ -22,31 +22,22 @@ ExitCode dump(Context& context, const DumpOptions& options) {
     throw Error{ErrorCode::usage, "dump writes a file's bytes: there is no --json for it"};
   }
   const auto repository = context.open_readable_repository();
-  const auto list = repository->snapshots();
-  const repo::SnapshotPath wanted =
-      repo::resolve_snapshot(*list, options.file, repository->options().host);
+  const auto [wanted, entry] = find_snapshot_entry(*repository, options.file);
   if (wanted.path.empty()) {
     throw Error{ErrorCode::usage, "dump needs a file: SNAPSHOT:PATH",
                 "vgerfs-admin ls shows what a snapshot holds"};
   }
-  repo::ChunkReader& reader = repository->reader();
-  const auto entry = repo::find_path(reader, wanted.snapshot.snapshot->root, wanted.path);
-  if (!entry) {
-    throw Error{ErrorCode::not_found,
-                fmt::format("snapshot {} has no {}", wanted.snapshot.snapshot->id.short_hex(),
-                            printable(wanted.path))};
-  }
-  if (entry->type() != repo::EntryType::ENTRY_FILE) {
+  if (entry.type() != repo::EntryType::ENTRY_FILE) {
     throw Error{
         ErrorCode::usage,
-        fmt::format("{} is a {}, not a file", printable(wanted.path), type_name(entry->type())),
+        fmt::format("{} is a {}, not a file", printable(wanted.path), type_name(entry.type())),
         "vgerfs-admin restore writes whole directories"};
   }
   try {
     Progress progress{"dump", "piece", context.output, context.io};
     ProgressCounts counts;
-    counts.total_bytes = entry->size();
-    repo::extract_file(reader, *entry, [&](ByteView piece) {
+    counts.total_bytes = entry.size();
+    repo::extract_file(repository->reader(), entry, [&](ByteView piece) {
       check_interrupted(context.io);
       print(context.io.out, text_of(piece));
       ++counts.items;

@@ -3,8 +3,8 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include "base/error.h"
 #include "cli/commands.h"
+#include "cli/snapshot_entry.h"
 #include "cli/snapshot_output.h"
 #include "repo/tree_walk.h"
 
@@ -19,16 +19,7 @@ struct LsOptions {
 
 ExitCode ls(Context& context, const LsOptions& options) {
   const auto repository = context.open_readable_repository();
-  const auto list = repository->snapshots();
-  const repo::SnapshotPath wanted =
-      repo::resolve_snapshot(*list, options.snapshot, repository->options().host);
-  repo::ChunkReader& reader = repository->reader();
-  const auto start = repo::find_path(reader, wanted.snapshot.snapshot->root, wanted.path);
-  if (!start) {
-    throw Error{ErrorCode::not_found,
-                fmt::format("snapshot {} has no {}", wanted.snapshot.snapshot->id.short_hex(),
-                            printable(wanted.path))};
-  }
+  const auto [wanted, start] = find_snapshot_entry(*repository, options.snapshot);
   JsonArray array{context.output};
   const auto show = [&](const std::string& path, const repo::Entry& entry) {
     check_interrupted(context.io);
@@ -39,10 +30,10 @@ ExitCode ls(Context& context, const LsOptions& options) {
                             '\n');
     }
   };
-  if (start->type() != repo::EntryType::ENTRY_DIRECTORY) {
-    show(wanted.path, *start);
+  if (start.type() != repo::EntryType::ENTRY_DIRECTORY) {
+    show(wanted.path, start);
   } else {
-    repo::for_each_entry(reader, *start, wanted.path,
+    repo::for_each_entry(repository->reader(), start, wanted.path,
                          [&](const std::string& path, const repo::Entry& entry) {
                            show(path, entry);
                            return options.recursive ? repo::WalkStep::go_on : repo::WalkStep::skip;

@@ -3,14 +3,13 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include "base/error.h"
 #include "cli/commands.h"
 #include "cli/location.h"
 #include "cli/operation_display.h"
 #include "cli/quantity.h"
+#include "cli/snapshot_entry.h"
 #include "cli/snapshot_output.h"
 #include "repo/restore.h"
-#include "repo/tree_walk.h"
 
 namespace vgerfs::cli {
 namespace {
@@ -90,17 +89,7 @@ void print_summary(Output& output, const RestoreCommandOptions& options,
 
 ExitCode restore(Context& context, const RestoreCommandOptions& options) {
   const auto repository = context.open_readable_repository();
-  const auto list = repository->snapshots();
-  const repo::SnapshotPath wanted =
-      repo::resolve_snapshot(*list, options.snapshot, repository->options().host);
-  const auto entry =
-      repo::find_path(repository->reader(), wanted.snapshot.snapshot->root, wanted.path);
-  if (!entry) {
-    throw Error{ErrorCode::not_found,
-                fmt::format("snapshot {} has no {}", wanted.snapshot.snapshot->id.short_hex(),
-                            printable(wanted.path)),
-                "vgerfs-admin ls shows what it holds"};
-  }
+  const auto [wanted, entry] = find_snapshot_entry(*repository, options.snapshot);
   repo::RestoreOptions restore;
   restore.target = absolute_path(options.target, working_directory());
   restore.include = patterns_of(options.includes);
@@ -121,7 +110,7 @@ ExitCode restore(Context& context, const RestoreCommandOptions& options) {
   repo::RestoreResult result;
   {
     OperationDisplay display{"restore", context.output, context.io};
-    result = repo::run_restore(repository->reader(), *entry, restore, display,
+    result = repo::run_restore(repository->reader(), entry, restore, display,
                                tell ? repo::RestoreListener{listener} : repo::RestoreListener{});
   }
   for (const repo::RestoreLimit& limit : result.limits) context.output.warning(describe(limit));

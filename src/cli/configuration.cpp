@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "cli/location.h"
 #include "cli/yaml_reader.h"
+#include "repo/certificate.h"
 
 namespace vgerfs::cli {
 namespace {
@@ -249,9 +250,9 @@ RetentionSettings ConfigurationParser::retention(const YAML::Node& node) {
 std::optional<std::string> ConfigurationParser::name(const YAML::Node& node,
                                                      std::string_view what) {
   auto value = reader_.text(node, what);
-  if (value && !valid_name(*value)) {
+  if (value && !repo::is_valid_name(*value)) {
     reader_.problem(node.Mark(), fmt::format("{} \"{}\" is not a valid name", what, *value),
-                    "1 to 128 of A-Z a-z 0-9 . _ -, not beginning with a dot");
+                    repo::kNameRule);
     return std::nullopt;
   }
   return value;
@@ -332,16 +333,6 @@ ParsedConfiguration parse_configuration(std::string_view text, const std::string
 
 std::string describe(const ConfigurationProblem& problem, const std::string& file) {
   return fmt::format("{}:{}:{}: {}", file, problem.line, problem.column, problem.message);
-}
-
-bool valid_name(std::string_view name) {
-  constexpr std::size_t kMaxBytes = 128;
-  const auto allowed = [](char c) {
-    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' ||
-           c == '_' || c == '-';
-  };
-  return !name.empty() && name.size() <= kMaxBytes && name[0] != '.' &&
-         std::all_of(name.begin(), name.end(), allowed);
 }
 
 }  // namespace vgerfs::cli

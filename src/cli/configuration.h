@@ -110,7 +110,4 @@ std::string read_configuration(const ConfigurationPlace& place, const Io& io);
 /// problem.
 Configuration load_configuration(const std::optional<std::string>& option, const Io& io);
 
-/// A host, source or label: 1 to 128 of A-Z a-z 0-9 . _ -, not beginning with a dot.
-bool valid_name(std::string_view name);
-
 }  // namespace vgerfs::cli

@@ -7,6 +7,7 @@
 #include "cli/command.h"
 #include "cli/location.h"
 #include "cli/repository_access.h"
+#include "repo/certificate.h"
 
 namespace vgerfs::cli {
 namespace {
@@ -61,9 +62,9 @@ RepositoryChoice Context::repository_choice() {
 std::string Context::host() {
   std::string name =
       options.host ? *options.host : configuration().host.value_or(repo::default_host());
-  if (!valid_name(name)) {
+  if (!repo::is_valid_name(name)) {
     throw Error{ErrorCode::usage, fmt::format("\"{}\" is not a valid host name", name),
-                "1 to 128 of A-Z a-z 0-9 . _ -, not beginning with a dot"};
+                repo::kNameRule};
   }
   return name;
 }

@@ -11,11 +11,12 @@
 #include <vector>
 
 #include "cli/command.h"
+#include "fs/mount_switches.h"
 
 namespace vgerfs::cli {
 
 /// A plain value. Nothing is looked up yet: neither file nor configuration.
-struct MountCommand {
+struct MountCommand : fs::MountSwitches {
   std::string mount_point;
   bool foreground = false;  ///< stay in the foreground (vgerfs -f)
   bool fake = false;        ///< parse only (mount -f)
@@ -26,13 +27,7 @@ struct MountCommand {
   GlobalOptions global;
   bool verbose = false;
 
-  bool read_only = false;
   bool ingest_only = false;
-  bool allow_other = false;
-  bool dev = false;
-  bool suid = false;
-  bool noexec = false;
-  bool noatime = false;
 
   std::optional<std::uint64_t> cache_bytes;
   std::optional<std::uint64_t> spool_bytes;

@@ -58,15 +58,9 @@ std::unique_ptr<repo::Repository> open_repository(Context& context, const MountC
 
 fs::MountOptions mount_options(const MountCommand& command, const std::string& location) {
   const std::string local = backends::local_path(location);
-  fs::MountOptions options;
+  fs::MountOptions options{command};
   options.mount_point = command.mount_point;
-  options.read_only = command.read_only;
   options.ingest_only = command.ingest_only;
-  options.allow_other = command.allow_other;
-  options.dev = command.dev;
-  options.suid = command.suid;
-  options.noexec = command.noexec;
-  options.noatime = command.noatime;
   options.local_directory = local;
   options.status_json = format_status_json;
   options.refresh.max_age = local.empty() ? kRemoteRefresh : kLocalRefresh;

@@ -45,16 +45,9 @@ Mount::Mount(repo::Repository& repository, std::unique_ptr<IngestFs> ingest, Mou
   control_ = std::make_unique<ControlFs>(std::move(control));
   const Views views{browse_.get(), ingest_.get(), control_.get()};
   root_ = std::make_unique<MountRoot>(views, uid, gid, mounted_at_);
-  session_ =
-      std::make_unique<Session>(views, *root_,
-                                SessionOptions{.source = repository_.backend().location(),
-                                               .read_only = options_.read_only,
-                                               .allow_other = options_.allow_other,
-                                               .dev = options_.dev,
-                                               .suid = options_.suid,
-                                               .noexec = options_.noexec,
-                                               .noatime = options_.noatime,
-                                               .statistics = [this] { return statistics(); }});
+  session_ = std::make_unique<Session>(
+      views, *root_,
+      SessionOptions{options_, repository_.backend().location(), [this] { return statistics(); }});
 }
 
 Mount::~Mount() { finish(); }

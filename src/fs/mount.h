@@ -12,19 +12,14 @@
 #include "fs/ingest_fs.h"
 #include "fs/mount_root.h"
 #include "fs/mount_status.h"
+#include "fs/mount_switches.h"
 #include "repo/repository.h"
 
 namespace vgerfs::fs {
 
-struct MountOptions {
+struct MountOptions : MountSwitches {
   std::string mount_point;
-  bool read_only = false;
   bool ingest_only = false;
-  bool allow_other = false;
-  bool dev = false;
-  bool suid = false;
-  bool noexec = false;
-  bool noatime = false;
   std::string local_directory;  // of the store, for df(1); empty: unknown
   std::function<std::string(const MountStatus&)> status_json;
   RefreshTiming refresh;

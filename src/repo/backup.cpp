@@ -212,7 +212,7 @@ BackupResult run_backup(Repository& repository, const BackupOptions& options,
   if (!is_valid_name(options.host) || !is_valid_name(options.source)) {
     throw Error{ErrorCode::usage,
                 fmt::format("'{}/{}' is not a valid HOST/SOURCE", options.host, options.source),
-                "names have 1 to 128 characters of A-Z a-z 0-9 . _ - and do not begin with a dot"};
+                kNameRule};
   }
   return Backup{repository, options, progress}.run();
 }

@@ -31,6 +31,9 @@ struct Certificate {
 /// Whether a host or source name is allowed: 1–128 bytes of [A-Za-z0-9._-], not beginning with a
 /// dot.
 bool is_valid_name(std::string_view name) noexcept;
+/// The same for people.
+inline constexpr const char* kNameRule =
+    "names have 1 to 128 characters of A-Z a-z 0-9 . _ - and do not begin with a dot";
 
 /// Signs with the root key. Throws usage for values that FORMAT.md does not allow.
 format::proto::SignedCertificate sign_certificate(const Certificate& certificate,

@@ -176,8 +176,6 @@ Fd open_source(int directory, const char* name, int flags, uid_t owner) {
   }
 }
 
-std::string descriptor_path(int fd) { return "/proc/self/fd/" + std::to_string(fd); }
-
 struct ::stat stat_of(int fd) {
   struct ::stat attributes {};
   if (::fstat(fd, &attributes) != 0) throw source_error(errno, "reading attributes");

@@ -64,9 +64,6 @@ enum class Access { open, path };
 /// Throws FileError.
 Fd open_source(int directory, const char* name, int flags, uid_t owner);
 
-/// "/proc/self/fd/7": names the very file that a descriptor holds, be it a symlink or a device.
-std::string descriptor_path(int fd);
-
 /// The attributes of an open file. Throws FileError.
 struct ::stat stat_of(int fd);
 

@@ -149,6 +149,16 @@ crypto::Secret Keyring::make_bundle(const Certificate& wanted, crypto::Random& r
   Certificate certificate = wanted;
   certificate.author = crypto::SigningKey{author_seed}.public_key();
 
+  return encode_bundle(certificate.role, author_seed,
+                       sign_certificate(certificate, repository_, root_key));
+}
+
+crypto::Secret Keyring::bundle() const {
+  return encode_bundle(role(), author_seed_, signed_certificate_);
+}
+
+crypto::Secret Keyring::encode_bundle(Role role, const crypto::Secret& author_seed,
+                                      const proto::SignedCertificate& certificate) const {
   WipedBundle bundle;
   proto::KeyBundle& message = bundle.message;
   message.set_repository_id(repository_.raw());
@@ -157,28 +167,12 @@ crypto::Secret Keyring::make_bundle(const Certificate& wanted, crypto::Random& r
   message.set_meta_key(raw_string(meta_key_.view()));
   message.set_data_public_key(raw_string(data_public_key_));
   message.set_author_seed(raw_string(author_seed.view()));
-  *message.mutable_certificate() = sign_certificate(certificate, repository_, root_key);
+  *message.mutable_certificate() = certificate;
   message.set_key_epoch(kKeyEpoch);
-  if (certificate.role == Role::full) {
+  if (role == Role::full) {
     message.set_data_secret_key(raw_string(data_secret_key_.view()));
     message.set_root_seed(raw_string(root_seed_.view()));
   }
-  return bundle.encode();
-}
-
-crypto::Secret Keyring::bundle() const {
-  WipedBundle bundle;
-  proto::KeyBundle& message = bundle.message;
-  message.set_repository_id(repository_.raw());
-  message.set_root_public_key(raw_string(root_public_key_));
-  message.set_id_key(raw_string(id_key_.view()));
-  message.set_meta_key(raw_string(meta_key_.view()));
-  message.set_data_public_key(raw_string(data_public_key_));
-  message.set_data_secret_key(raw_string(data_secret_key_.view()));
-  message.set_author_seed(raw_string(author_seed_.view()));
-  *message.mutable_certificate() = signed_certificate_;
-  message.set_root_seed(raw_string(root_seed_.view()));
-  message.set_key_epoch(kKeyEpoch);
   return bundle.encode();
 }
 

@@ -72,6 +72,9 @@ class Keyring {
 
  private:
   Keyring() = default;
+  /// A bundle of this repository's keys, as far as `role` has them.
+  crypto::Secret encode_bundle(Role role, const crypto::Secret& author_seed,
+                               const format::proto::SignedCertificate& certificate) const;
 
   RepositoryId repository_;
   crypto::PublicKey root_public_key_{};

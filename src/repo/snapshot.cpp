@@ -17,9 +17,7 @@ constexpr std::uint32_t kNsPerSecond = 1'000'000'000;
 
 void check_text(const Snapshot& snapshot) {
   if (!is_valid_name(snapshot.host) || !is_valid_name(snapshot.source)) {
-    throw Error{ErrorCode::usage,
-                "host and source have 1 to 128 characters of A-Z a-z 0-9 . _ - and do not begin "
-                "with a dot"};
+    throw Error{ErrorCode::usage, "the snapshot's host or source is not a valid name", kNameRule};
   }
   const auto is_text = [](const std::string& text) { return is_utf8(text); };
   if (!std::all_of(snapshot.tags.begin(), snapshot.tags.end(), is_text) ||

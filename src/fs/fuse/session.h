@@ -9,17 +9,12 @@
 #include <string_view>
 
 #include "fs/mount_root.h"
+#include "fs/mount_switches.h"
 
 namespace vgerfs::fs {
 
-struct SessionOptions {
+struct SessionOptions : MountSwitches {
   std::string source;  // first column of /proc/mounts
-  bool read_only = false;
-  bool allow_other = false;
-  bool dev = false;
-  bool suid = false;
-  bool noexec = false;
-  bool noatime = false;
   std::function<FsStatistics()> statistics;
 };
 
