@@ -109,7 +109,7 @@ struct ChunkWriter::Impl {
   std::exception_ptr failure;  // of the pipeline itself: final
   SessionCounters counters;
   std::unordered_set<PackId> relied_packs;  // of others: known chunks were found there
-  std::unordered_set<ChunkId> adopted;  // this session cannot read these, though it stored them
+  std::unordered_set<ChunkId> adopted;      // this session cannot read these, though it stored them
 
   std::vector<std::jthread> threads;  // last: they end first
 };

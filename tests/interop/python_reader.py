@@ -4,20 +4,24 @@ import os
 import sys
 
 SOURCE = os.environ["VGERFS_SOURCE"]
-sys.path.insert(0, SOURCE + "/tests/system")
+sys.path[:0] = [SOURCE + "/tests/system", SOURCE + "/tests/golden"]
+import manifest  # noqa: E402
 from world import HOST, World, check, compare, main, nasty_tree, run, slice_of_usr  # noqa: E402
 
 READER = SOURCE + "/tests/interop/vgerfs_reader.py"
 
 
-def read(world, *arguments, ok=(0,), **secrets):
+GOLDEN = SOURCE + "/tests/golden/"
+
+
+def read(world, *arguments, ok=(0,), repository=None, **secrets):
     protos = world.work + "/protos"
     if not os.path.exists(protos):
         os.mkdir(protos)
         run("sh", "-c", 'protoc --proto_path="$1" --python_out="$2" "$1"/format/*.proto', "sh", SOURCE + "/src", protos)
     env = {key: value for key, value in os.environ.items() if not key.startswith("VGERFS_")}
     env.update(secrets or {"VGERFS_PASSPHRASE": open(world.full).read().rstrip("\n")})
-    return run("/usr/bin/python3", READER, world.repository, protos, *arguments, ok=ok, env=env)
+    return run("/usr/bin/python3", READER, repository or world.repository, protos, *arguments, ok=ok, env=env)
 
 
 def restores_what_was_backed_up(world: World):
@@ -52,4 +56,20 @@ def refuses_damage(world: World):
     read(world, "restore", made["snapshot"], world.work + "/out", ok=(1,))
 
 
-main(restores_what_was_backed_up, opens_with_a_key_file, refuses_damage)
+def restores_the_golden_repositories(world: World):
+    with open(GOLDEN + "everything/passphrase", encoding="ascii") as secret:
+        passphrase = secret.read().rstrip("\n")
+    for name, secrets in (("everything", {"VGERFS_PASSPHRASE": passphrase}),
+                          ("chacha20poly1305", {"VGERFS_KEY_FILE": GOLDEN + "chacha20poly1305/key"})):
+        listed = read(world, "list", repository=GOLDEN + name + "/repository", **secrets).text.splitlines()
+        snapshots = manifest.read(GOLDEN + name + "/manifest.txt")
+        check(sorted(line.split()[0] for line in listed) == sorted(fields["id"] for fields, _ in snapshots), "lists %r" % listed)
+        for fields, lines in snapshots:
+            out = "%s/out-%s" % (world.work, fields["id"])
+            read(world, "restore", fields["id"], out, repository=GOLDEN + name + "/repository", **secrets)
+            found = manifest.describe(out)
+            wrong = ["%s\n%s" % pair for pair in zip(lines, found) if pair[0] != pair[1]]
+            check(len(lines) == len(found) and not wrong, "%s differs:\n%s" % (fields["source"], "\n".join(wrong[:5])))
+
+
+main(restores_what_was_backed_up, opens_with_a_key_file, refuses_damage, restores_the_golden_repositories)

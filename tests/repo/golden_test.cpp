@@ -1,8 +1,6 @@
 // The worked example of docs/FORMAT.md section 15 must come out byte for byte, for ever. The
-// objects and the hex of each step lie in tests/golden/worked_example. To write them anew while the
-// format is not frozen: VGERFS_WRITE_GOLDEN=1 test_golden.
+// objects and the hex of each step lie in tests/golden/worked_example and are never written anew.
 
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -31,30 +29,8 @@ std::string read_text(const fs::path& path) {
   return {std::istreambuf_iterator<char>{in}, {}};
 }
 
-void write_text(const fs::path& path, std::string_view text) {
-  fs::create_directories(path.parent_path());
-  std::ofstream{path, std::ios::binary} << text;
-}
-
-/// Lines "name = hex".
-std::string steps_text(const WorkedExample& example) {
-  std::string text;
-  for (const auto& [name, bytes] : example.steps()) text += name + " = " + to_hex(bytes) + "\n";
-  return text;
-}
-
 class GoldenTest : public ::testing::Test {
  protected:
-  static void SetUpTestSuite() {
-    if (std::getenv("VGERFS_WRITE_GOLDEN") == nullptr) return;
-    const WorkedExample example;
-    fs::remove_all(golden());
-    for (const auto& [name, bytes] : example.objects()) {
-      write_text(golden() / "repository" / name, text_of(bytes));
-    }
-    write_text(golden() / "key", example.key_file());
-    write_text(golden() / "steps.txt", steps_text(example));
-  }
   const WorkedExample example_;
 };
 
