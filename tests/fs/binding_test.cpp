@@ -21,6 +21,7 @@ namespace {
 using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
+using ::testing::Not;
 using ::testing::SizeIs;
 using ::testing::UnorderedElementsAre;
 using vgerfs::testing::Answer;
@@ -233,6 +234,18 @@ TEST_F(BindingTest, AttributesThatAWriteChangedAreOldBeforeItIsAnswered) {
   const File file = created(source());
   kernel_.write(file.node, file.handle, 0, "strip");
   EXPECT_THAT(kernel_.outdated(), ElementsAre(file.node));
+}
+
+TEST_F(BindingTest, AWriteThatIsToBeDurableIsSyncedBeforeItIsAnswered) {
+  start(Kind::writable);
+  const File file = created(source());
+  const std::string synced = fmt::format("fsync {}", file.node & 0xFF);
+  EXPECT_EQ(kernel_.write(file.node, file.handle, 0, "whenever").error, 0);
+  EXPECT_THAT(ingest_.log(), Not(Contains(synced)));
+  for (const std::uint32_t flags : {std::uint32_t{O_DSYNC}, std::uint32_t{O_SYNC}}) {
+    EXPECT_EQ(kernel_.write(file.node, file.handle, 0, "at once", flags).error, 0);
+    EXPECT_THAT(ingest_.log(), Contains(synced).Times(flags == O_DSYNC ? 1 : 2));
+  }
 }
 
 TEST_F(BindingTest, OpeningWithTruncationReachesTheView) {

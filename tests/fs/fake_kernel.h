@@ -143,8 +143,9 @@ class FakeKernel {
     return call_with(opcode, node, arguments);
   }
   Answer write(std::uint64_t node, std::uint64_t handle, std::uint64_t offset,
-               const std::string& text) {
+               const std::string& text, std::uint32_t flags = 0) {
     fuse_write_in arguments{};
+    arguments.flags = flags;
     arguments.fh = handle;
     arguments.offset = offset;
     arguments.size = static_cast<std::uint32_t>(text.size());

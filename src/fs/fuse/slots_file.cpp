@@ -110,9 +110,20 @@ void write(fuse_req_t request, fuse_ino_t node, const char* bytes, size_t size, 
     });
     return;
   }
+  const auto at = static_cast<std::uint64_t>(offset);
+  if (Binding::is_ingest(node) && (info->flags & O_DSYNC) != 0) {
+    // O_SYNC, O_DSYNC, RWF_DSYNC: for direct I/O the kernel sends no FSYNC by itself.
+    answer_slowly(request, [node, at, handle = info->fh, caller = caller_of(request),
+                            text = std::string{bytes, size}](Binding& binding, Reply& reply,
+                                                             const auto& /*interrupted*/) {
+      binding.ingest().write(node, handle, at, bytes_of(text), caller);
+      binding.ingest().sync_file(node, handle);
+      reply.written(text.size());
+    });
+    return;
+  }
   answer(request, [&](Binding& binding, Reply& reply) {
-    binding.writable(node).write(node, info->fh, static_cast<std::uint64_t>(offset),
-                                 bytes_of({bytes, size}), caller_of(request));
+    binding.writable(node).write(node, info->fh, at, bytes_of({bytes, size}), caller_of(request));
     reply.written(size);
   });
 }
