@@ -25,6 +25,8 @@ constexpr std::size_t kFileHeaderBytes = 32;
 constexpr std::size_t kRecordHeaderBytes = 64;
 constexpr std::size_t kAlignment = 8;
 constexpr std::uint8_t kLastOfTransaction = 1;
+constexpr std::uint8_t kFirstOfTransaction = 2;
+constexpr std::size_t kWindowBytes = 64 * 1024;  // of a search through the file; whole sectors
 
 constexpr std::uint64_t aligned(std::uint64_t bytes) noexcept {
   return (bytes + kAlignment - 1) / kAlignment * kAlignment;
@@ -69,24 +71,15 @@ class RecordReader {
     return record;
   }
 
-  /// Whether what is left is only an unfinished write: shorter than it says, or ending in blocks
-  /// never written, and nothing genuine behind it.
+  /// Whether what is left is only a transaction that was never finished: it ends before it should,
+  /// or blocks of it were never written. They reach the disk in any order, so genuine records of
+  /// that transaction may lie behind a gap; one of a later transaction says that this one was
+  /// whole.
   bool rest_is_unfinished() const {
     if (offset_ >= size_) return true;
-    std::array<std::byte, kRecordHeaderBytes> header{};
-    const std::uint64_t left = size_ - offset_;
-    const std::size_t got = vgerfs::read_at(
-        fd_, MutableBytes{header}.first(std::min<std::uint64_t>(left, header.size())), offset_,
-        path_);
-    const std::uint32_t length = ByteReader{ByteView{header}.subspan(4), path_}.u32();
-    const bool cut =
-        got < header.size() || aligned(kRecordHeaderBytes + std::uint64_t{length}) > left;
-    if (!cut && !ends_in_zeros()) return false;
-    for (std::uint64_t at = offset_ + kAlignment; at + kRecordHeaderBytes <= size_;
-         at += kAlignment) {
-      if (is_any_record(at)) return false;
-    }
-    return true;
+    const auto [first, later] = records_behind();
+    if (first) return !later && has_gap(*first);
+    return ends_early() || has_gap(size_);
   }
 
  private:
@@ -109,20 +102,68 @@ class RecordReader {
     return sealer_.open(header, sealed);
   }
 
-  bool is_any_record(std::uint64_t at) const {
-    std::array<std::byte, 4> magic{};
-    vgerfs::read_at(fd_, magic, at, path_);
-    return text_of(magic) == kRecordMagic && read_at_offset(at, std::nullopt).has_value();
+  /// The record at `offset_` says that it is longer than the file.
+  bool ends_early() const {
+    std::array<std::byte, kRecordHeaderBytes> header{};
+    const std::uint64_t left = size_ - offset_;
+    const std::size_t got = vgerfs::read_at(
+        fd_, MutableBytes{header}.first(std::min<std::uint64_t>(left, header.size())), offset_,
+        path_);
+    const std::uint32_t length = ByteReader{ByteView{header}.subspan(4), path_}.u32();
+    return got < header.size() || aligned(kRecordHeaderBytes + std::uint64_t{length}) > left;
   }
 
-  bool ends_in_zeros() const {
-    // A file system that extended the file before it wrote the data leaves whole sectors of zeros.
+  struct Behind {
+    std::optional<std::uint64_t> first;  // offset of the first genuine record
+    bool later = false;                  // there is one of a later transaction
+  };
+  Behind records_behind() const {
+    Behind behind;
+    Bytes window;
+    std::uint64_t begin = 0;  // of the window
+    for (std::uint64_t at = offset_ + kAlignment; at + kRecordHeaderBytes <= size_;) {
+      if (at < begin || at + kRecordMagic.size() > begin + window.size()) {
+        window.resize(static_cast<std::size_t>(std::min<std::uint64_t>(kWindowBytes, size_ - at)));
+        begin = at;
+        vgerfs::read_at(fd_, window, begin, path_);
+      }
+      const ByteView here = ByteView{window}.subspan(static_cast<std::size_t>(at - begin));
+      const auto record = text_of(here.first(kRecordMagic.size())) == kRecordMagic
+                              ? read_at_offset(at, std::nullopt)
+                              : std::nullopt;
+      if (!record) {
+        at += kAlignment;
+        continue;
+      }
+      if (!behind.first) behind.first = at;
+      behind.later = (record->flags & kFirstOfTransaction) != 0;
+      if (behind.later) break;
+      at += aligned(kRecordHeaderBytes + 1 + record->payload.size());
+    }
+    return behind;
+  }
+
+  /// Whether a sector in [offset_, end) was never written: a file system that extends a file before
+  /// it has written its data leaves whole ones of zeros, as no ciphertext has them.
+  bool has_gap(std::uint64_t end) const {
     constexpr std::uint64_t kSectorBytes = 512;
-    const std::uint64_t from = std::max(offset_, size_ < kSectorBytes ? 0 : size_ - kSectorBytes);
-    Bytes tail(size_ - from);
-    vgerfs::read_at(fd_, tail, from, path_);
-    return std::all_of(tail.begin(), tail.end(),
-                       [](std::byte byte) { return byte == std::byte{}; });
+    Bytes window(kWindowBytes);
+    for (std::uint64_t at = offset_ / kSectorBytes * kSectorBytes; at < end; at += window.size()) {
+      const std::size_t got = vgerfs::read_at(fd_, window, at, path_);
+      for (std::uint64_t sector = 0; sector < got; sector += kSectorBytes) {
+        // What is before belongs to a transaction that is whole; the file's last sector may be
+        // short.
+        const std::uint64_t from = std::max(at + sector, offset_);
+        const std::uint64_t to = std::min(at + sector + kSectorBytes, size_);
+        if (to > end || from >= to) continue;
+        const ByteView part = ByteView{window}.subspan(static_cast<std::size_t>(from - at),
+                                                       static_cast<std::size_t>(to - from));
+        if (std::all_of(part.begin(), part.end(),
+                        [](std::byte byte) { return byte == std::byte{}; }))
+          return true;
+      }
+    }
+    return false;
   }
 
   const int fd_;
@@ -254,13 +295,14 @@ std::unique_ptr<Journal> Journal::open(const std::string& path, const JournalKey
     apply(record->payload);
   }
   if (size_of(journal->file_.get(), path) > journal->committed_offset_) {
-    log::info("{}: dropping an unfinished transaction", path);
+    log::warning("{}: dropping a transaction that was not finished", path);
   }
   journal->rollback();
   return journal;
 }
 
 void Journal::write(std::uint8_t flags, ByteView payload) {
+  if (sequence_ == committed_sequence_) flags |= kFirstOfTransaction;
   const Bytes record = sealer_.seal(sequence_, flags, payload);
   write_all_at(file_.get(), record, offset_, path_);
   offset_ += record.size();

@@ -16,11 +16,11 @@
 //     record
 //     +--------+------------+-------------+-----------+-----------+--------------------+-----+
 //
-// Plaintext: flags (u8; 1: last record of its transaction) ‖ payload. AEAD key: HKDF of the local
-// key `journal` with the salt; info "vgerfs/1 journal" ‖ 0x00 ‖ repository id ‖ file id; nonce
-// zero; associated data: bytes [0, 16) of the record. The salt is an HMAC of random bytes, sequence
-// and plaintext: a journal that was copied back and continued, or a random source that repeats
-// itself, never seals other content under one key.
+// Plaintext: flags (u8; 1: last record of its transaction, 2: first) ‖ payload. AEAD key: HKDF of
+// the local key `journal` with the salt; info "vgerfs/1 journal" ‖ 0x00 ‖ repository id ‖ file id;
+// nonce zero; associated data: bytes [0, 16) of the record. The salt is an HMAC of random bytes,
+// sequence and plaintext: a journal that was copied back and continued, or a random source that
+// repeats itself, never seals other content under one key.
 #pragma once
 
 #include <array>
@@ -81,8 +81,8 @@ class Journal {
   static std::unique_ptr<Journal> create(const std::string& path, const JournalKeys& keys);
 
   /// Reads the whole transactions of the journal at `path`, in order, record by record, and returns
-  /// it ready to be continued. Null if there is none. An unfinished end, as a crash leaves it, is
-  /// dropped; throws corrupt for any other damage, unsupported.
+  /// it ready to be continued. Null if there is none. An unfinished last transaction, as a crash
+  /// leaves it, is dropped; throws corrupt for any other damage, unsupported.
   static std::unique_ptr<Journal> open(const std::string& path, const JournalKeys& keys,
                                        const std::function<void(ByteView payload)>& apply);
   ~Journal();

@@ -181,6 +181,38 @@ TEST_F(JournalFile, AcceptsAnEndOfBlocksThatWereNeverWritten) {
   EXPECT_EQ(payloads.size(), 2U);
 }
 
+TEST_F(JournalFile, BlocksThatWereNeverWrittenInsideTheLastTransactionAreItsEndOnly) {
+  // A power cut while it was synced: the disk had taken its blocks in any order.
+  auto journal = create();
+  journal->add(bytes_of("durable"));
+  journal->commit();
+  const std::uint64_t begin = journal->bytes();
+  for (std::uint64_t i = 0; i < 4; ++i) journal->add(random_bytes(i, 9000));
+  journal->commit();
+  const std::uint64_t end = journal->bytes();
+  journal->add(bytes_of("of a later one"));
+  journal->commit();
+  journal.reset();
+  const Bytes later = content();
+  const Bytes last{later.begin(), later.begin() + static_cast<std::ptrdiff_t>(end)};
+  constexpr std::uint64_t kBlock = 4096;
+  std::vector<std::string> payloads;
+  for (std::uint64_t at = begin; at < end; at = at / kBlock * kBlock + kBlock) {
+    const auto hole = [&](Bytes bytes) {
+      const std::uint64_t to = std::min(at / kBlock * kBlock + kBlock, end);
+      std::fill(bytes.begin() + static_cast<std::ptrdiff_t>(at),
+                bytes.begin() + static_cast<std::ptrdiff_t>(to), std::byte{});
+      return bytes;
+    };
+    overwrite(hole(last));
+    ASSERT_TRUE(open(payloads)) << "at " << at;
+    EXPECT_EQ(payloads, (std::vector<std::string>{"durable", ""}));
+    overwrite(hole(later));
+    EXPECT_EQ(failure_of_open(), ErrorCode::corrupt)
+        << "at " << at << ": what came later says that it had been durable";
+  }
+}
+
 TEST_F(JournalFile, RejectsRecordsOfAnotherJournalKeyOrRepository) {
   auto journal = create();
   journal->add(bytes_of("one"));
