@@ -72,7 +72,17 @@ void LeaseKeeper::publish() {
       backends::write_object(backend, format::ObjectType::lock,
                              seal_lease(lease_, repository_.keyring(), repository_.cipher(),
                                         *repository_.options().random));
-  backend.barrier();
+  try {
+    backend.barrier();
+  } catch (...) {
+    // The next try writes another one. A store that lost this one would go on failing for its sake.
+    try {
+      backend.remove(name);
+    } catch (const std::exception& error) {
+      log::warning("a lease that could not be made durable stays: {}", error.what());
+    }
+    throw;
+  }
   const std::optional<format::ObjectName> old = std::exchange(current_, name);
   {
     const std::lock_guard lock{mutex_};

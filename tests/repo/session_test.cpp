@@ -116,6 +116,16 @@ TEST(Session, WritesNothingButItsLeaseWhenNothingWasPut) {
   EXPECT_EQ(test.store().names().size(), before);
 }
 
+TEST(Session, ALeaseThatCouldNotBeMadeDurableIsTakenBack) {
+  TestRepository test;
+  const auto repository = test.open(TestRepository::full_key(), "a");
+  test.faulty().order({.call = testing::Call::barrier, .code = ErrorCode::io});
+  EXPECT_THROW((Session{*repository, session_options()}), Error);
+  { Session session{*repository, session_options()}; }
+  EXPECT_TRUE(test.store().names(ObjectType::lock).empty())
+      << "a store that fails for what it has lost would fail for ever";
+}
+
 TEST(Session, ACheckpointIsReusedAfterAnInterruption) {
   TestRepository test;
   const Bytes bytes = random_bytes(4, 300'000);
