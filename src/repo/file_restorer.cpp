@@ -216,13 +216,13 @@ bool FileRestorer::make_file(int directory, const std::string& name, const Entry
   if (::fstat(fd.get(), &there) != 0) throw_target_error(errno, "creating");
   made.device = there.st_dev;
   made.inode = there.st_ino;
-  {
-    UnfinishedName unfinished{directory, name};
-    write_content(fd.get(), entry);
-    if (context_.verify) verify_content(fd.get(), entry);
-    unfinished.keep();
-  }
+  UnfinishedName unfinished{directory, name};
+  write_content(fd.get(), entry);
+  if (context_.verify) verify_content(fd.get(), entry);
   set_attributes(fd.get(), Access::open, entry, path, made);
+  // Network file systems say here what became of the bytes.
+  if (::close(fd.release()) != 0 && errno != EINTR) throw_target_error(errno, "closing");
+  unfinished.keep();
   return true;
 }
 

@@ -1,9 +1,13 @@
 #include "repo/restore.h"
 
+#include <dlfcn.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <array>
+#include <atomic>
+#include <cerrno>
 #include <filesystem>
 #include <set>
 #include <string>
@@ -16,6 +20,28 @@
 #include "repo/content_reader.h"
 #include "repo/tree_walk.h"
 #include "support/fixed_random.h"
+
+namespace {
+
+/// The end of a path whose close(2) fails, as that of a network file system that could not keep
+/// what it had taken.
+std::atomic<const char*> failing_close = nullptr;
+
+}  // namespace
+
+extern "C" int close(int fd) {
+  static const auto original = reinterpret_cast<int (*)(int)>(::dlsym(RTLD_NEXT, "close"));
+  const char* const end = failing_close;
+  std::array<char, 4096> path{};
+  const bool fails = end != nullptr &&
+                     ::readlink(("/proc/self/fd/" + std::to_string(fd)).c_str(), path.data(),
+                                path.size() - 1) > 0 &&
+                     std::string_view{path.data()}.ends_with(end);
+  const int result = original(fd);
+  if (!fails) return result;
+  errno = EIO;
+  return -1;
+}
 
 namespace vgerfs::repo {
 namespace {
@@ -67,6 +93,18 @@ TEST_F(Restores, VerifiesWhatItWrote) {
   back_up();
   EXPECT_EQ(run({.verify = true}).failures.count, 0U);
   EXPECT_EQ(target_differences(), "");
+}
+
+TEST_F(Restores, BytesThatAreRefusedOnlyAtTheCloseAreNotCalledRestored) {
+  write_file(at("good"), "good");
+  write_file(at("lost"), "lost");
+  back_up();
+  failing_close = "/lost";
+  const RestoreResult result = run();
+  failing_close = nullptr;
+  EXPECT_EQ(result.failures.count, 1U);
+  EXPECT_EQ(read_file(in_target("good")), "good");
+  EXPECT_FALSE(std::filesystem::exists(in_target("lost")));
 }
 
 TEST_F(Restores, KeepHolesAsHoles) {
