@@ -190,9 +190,10 @@ void print_summary(Output& output, const repo::BackupOptions& backup,
 }
 
 /// Whether other sources may still succeed after this error.
-bool concerns_one_source(ErrorCode code) {
-  return code == ErrorCode::not_found || code == ErrorCode::denied || code == ErrorCode::busy ||
-         code == ErrorCode::usage;
+bool concerns_one_source(const Error& error) {
+  const ErrorCode code = error.code();
+  return dynamic_cast<const repo::FileError*>(&error) != nullptr || code == ErrorCode::not_found ||
+         code == ErrorCode::denied || code == ErrorCode::busy || code == ErrorCode::usage;
 }
 
 ExitCode run_job(Context& context, repo::Repository& repository, const Job& job,
@@ -222,7 +223,7 @@ ExitCode run_all(Context& context, repo::Repository& repository, const std::vect
       const ExitCode code = run_job(context, repository, job, options, result);
       if (worst == ExitCode::ok) worst = code;
     } catch (Error& error) {
-      if (!concerns_one_source(error.code())) throw;
+      if (!concerns_one_source(error)) throw;
       error.add_context(fmt::format("source {}", job.settings.label));
       const ExitCode code = exit_code(error.code());
       context.output.error(error, code);

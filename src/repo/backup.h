@@ -58,9 +58,9 @@ struct BackupResult {
 /// `failures`, the others are backed up. If the tree is that of the last snapshot of the line and
 /// that is less than a day old, there is no new one.
 ///
-/// Throws usage; not_found or denied for paths that are not there; busy if another session works on
-/// the source; interrupted; whatever the store fails with. Then there is no snapshot, but what a
-/// checkpoint stored is used by the next run.
+/// Throws usage; not_found, denied or FileError for paths that cannot be had; busy if another
+/// session works on the source; interrupted; whatever the store fails with. Then there is no
+/// snapshot, but what a checkpoint stored is used by the next run.
 BackupResult run_backup(Repository& repository, const BackupOptions& options,
                         OperationProgress& progress);
 

@@ -53,6 +53,12 @@ std::string absolute(const std::string& path) {
 
 }  // namespace
 
+void throw_root_error(int error_number, const std::string& path) {
+  const Error error = system_error(error_number, path);
+  if (error.code() == ErrorCode::not_found || error.code() == ErrorCode::denied) throw Error{error};
+  throw FileError{FailureKind::unreadable, error.message()};
+}
+
 BackupRoots plan_roots(const std::vector<std::string>& paths) {
   if (paths.empty()) throw Error{ErrorCode::usage, "no path to back up is given"};
   BackupRoots roots;
@@ -90,7 +96,7 @@ BackupRoots plan_roots(const std::vector<std::string>& paths) {
     }
     node->given = true;
   }
-  if (found == 0) throw system_error(first_failure, paths.front());
+  if (found == 0) throw_root_error(first_failure, paths.front());
   roots.base = "/";
   return roots;
 }

@@ -34,7 +34,11 @@ struct BackupRoots {
   std::vector<FileFailure> missing;  // given, but not there or not accessible
 };
 
-/// Throws not_found or denied if none of the paths is there.
+/// A path to back up cannot be had: throws not_found or denied, for any other reason FileError.
+/// None of them is taken for a failure of the store.
+[[noreturn]] void throw_root_error(int error_number, const std::string& path);
+
+/// Throws as throw_root_error does if none of the paths is there.
 BackupRoots plan_roots(const std::vector<std::string>& paths);
 
 }  // namespace vgerfs::repo

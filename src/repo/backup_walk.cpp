@@ -159,7 +159,8 @@ void Walk::collect(std::chrono::milliseconds timeout) {
 
 void Walk::open_root() {
   const bool all = roots_.root.given;
-  Fd fd = open_file(roots_.base, (all ? O_RDONLY : O_PATH) | O_DIRECTORY);
+  Fd fd{::open(roots_.base.c_str(), (all ? O_RDONLY : O_PATH) | O_DIRECTORY | O_CLOEXEC)};
+  if (!fd) throw_root_error(errno, roots_.base);
   const struct ::stat attributes = stat_of(fd.get());
   const CaptureContext capture{.sink = context_.sink,
                                .chunker = context_.chunker,
@@ -347,7 +348,7 @@ void Walk::enter(Entry entry, Fd fd, const struct ::stat& attributes, std::uint6
     Listing listing = list_directory(fd.get());
     if (listing.error_number != 0) {
       if (!directories_ && listing.names.size() == 0)
-        throw system_error(listing.error_number, roots_.base);
+        throw_root_error(listing.error_number, roots_.base);
       fail(source_error(listing.error_number, "reading the directory"));
     }
     frame.names = std::move(listing.names);

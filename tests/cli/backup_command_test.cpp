@@ -117,6 +117,16 @@ TEST_F(Backup, OneSourceThatFailsDoesNotStopTheOthers) {
   EXPECT_THAT(result.err, HasSubstr("source gone"));
 }
 
+TEST_F(Backup, ASourceThatCannotBeReadIsNoFailureOfTheStore) {
+  // A circle of links stands for a dead mount: neither is "not found" nor "denied".
+  std::filesystem::create_symlink("loop", directory_ / "loop");
+  directory_.write("config.yaml",
+                   "sources:\n  - {label: dead, path: loop/in}\n  - {label: two, path: other}\n");
+  const RunResult result = admin({"backup", "--json"});
+  EXPECT_EQ(result.status, 1);
+  EXPECT_TRUE(result.json()[1].at("snapshot").is_string()) << result.err;
+}
+
 TEST_F(Backup, AMissingPathAmongOthersIsReportedWithExitCode3) {
   const RunResult result =
       admin({"backup", "--source", "s", source_, directory_ / "nowhere", "--json"});
