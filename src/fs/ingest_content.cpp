@@ -101,7 +101,13 @@ void FileContent::write(ContentPort& port, std::uint64_t offset, ByteView bytes)
   std::copy_n(bytes.begin(), overlap, run_.begin() + static_cast<std::ptrdiff_t>(run_used_ + at));
   run_.insert(run_.end(), bytes.begin() + static_cast<std::ptrdiff_t>(overlap), bytes.end());
   changed_.add(std::min(before, offset), offset + bytes.size());
-  cut_pieces(port, false);
+  try {
+    cut_pieces(port, false);
+  } catch (...) {
+    // Who is told that it failed may append the same bytes again.
+    if (this->bytes() > before) truncate(before);
+    throw;
+  }
 }
 
 void FileContent::truncate(std::uint64_t bytes) {

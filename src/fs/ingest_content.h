@@ -54,8 +54,8 @@ class FileContent {
   std::size_t run_bytes() const noexcept { return run_.size() - run_used_; }
   const std::shared_ptr<const StoredContent>& stored() const noexcept { return stored_; }
 
-  /// On failure the bytes are not written, or are kept in the run for a later try; nothing written
-  /// before is lost.
+  /// On failure the content has the length that it had, and nothing written before is lost; of what
+  /// this would have overwritten, some may be.
   void write(ContentPort& port, std::uint64_t offset, ByteView bytes);
   void truncate(std::uint64_t bytes);
   /// Zeros within the file.

@@ -203,6 +203,30 @@ TEST(FileContent, LosesNothingWhenTheSessionFailsForAWhile) {
   EXPECT_TRUE(std::equal(read.begin(), read.begin() + 300000, bytes.begin()));
 }
 
+TEST(FileContent, AppendingAgainAfterARefusalDoublesNothing) {
+  FakePort port;
+  FileContent content{nullptr};
+  const Bytes bytes = random_bytes(1, 1 << 20);
+  int refused = 0;
+  for (std::size_t at = 0; at < bytes.size(); at += 50'000) {
+    const ByteView portion =
+        ByteView{bytes}.subspan(at, std::min<std::size_t>(50'000, bytes.size() - at));
+    port.failing = true;
+    try {
+      content.write(port, at, portion);
+    } catch (const Error&) {
+      ++refused;
+      EXPECT_EQ(content.bytes(), at);
+      port.failing = false;
+      content.write(port, content.bytes(), portion);
+    }
+  }
+  EXPECT_GT(refused, 0);
+  port.failing = false;
+  content.seal(port);
+  EXPECT_TRUE(port.read(content) == bytes);
+}
+
 TEST(FileContent, MarksWhoReceivedTheBytes) {
   FakePort port;
   FileContent content{stored_of(100)};
