@@ -19,6 +19,19 @@ constexpr std::size_t kChunkBytes = std::size_t{1} << 20;
 /// A journal is written anew when it is larger, and more than twice what it was.
 constexpr std::uint64_t kRewriteBytes = std::uint64_t{32} << 20;
 
+/// A changed inode with the content that it had when its names were taken: an unlink that comes
+/// between lets go of the bytes, and this transaction says the name all the same.
+struct ChangedInode {
+  InodePtr inode;
+  std::shared_ptr<FileContent> content;
+  std::shared_ptr<const StoredContent> stored;
+
+  /// Tree's mutex held.
+  bool was_let_go() const {
+    return inode->link_count == 0 && !inode->content && !inode->stored && (content || stored);
+  }
+};
+
 /// A changed name, before the nodes are said.
 struct ChangedLink {
   std::uint64_t directory = 0;
@@ -53,7 +66,7 @@ class SourceJournal::Transaction {
 
   void run() {
     take_changes();
-    for (const InodePtr& inode : changed_) add_node(inode);
+    for (const ChangedInode& changed : said_) add_node(changed);
     owner_.blocks_->finish(emit_);
     for (const ChangedLink& link : links_) {
       auto& out = *record_.add_links();
@@ -80,7 +93,7 @@ class SourceJournal::Transaction {
   void take_links(Inode& directory);
   void gather_all(const InodePtr& root);
   void write_header();
-  void add_node(const InodePtr& inode);
+  void add_node(const ChangedInode& changed);
   void add_content(proto::JournalNode& first, const std::vector<ContentPiece>& pieces);
   void add_bytes(proto::JournalRange& range, ByteView bytes);
   void keep_chunk(const ChunkId& id);
@@ -101,6 +114,7 @@ class SourceJournal::Transaction {
   IngestContext& context_;
   const bool whole_;
   std::vector<InodePtr> changed_;
+  std::vector<ChangedInode> said_;  // the same
   std::vector<ChangedLink> links_;
   proto::JournalTotals totals_;
   proto::JournalRecord record_;
@@ -185,6 +199,7 @@ void SourceJournal::Transaction::take_changes() {
   for (const InodePtr& inode : changed_) {
     number(*inode);
     if (inode->is_directory()) take_links(*inode);
+    said_.push_back({inode, inode->content, inode->stored});
   }
   totals_.set_files(source_.totals.files);
   totals_.set_directories(source_.totals.directories);
@@ -202,24 +217,28 @@ void SourceJournal::Transaction::take_changes() {
   *header.mutable_base_root() = source_.base->root;
 }
 
-void SourceJournal::Transaction::add_node(const InodePtr& inode) {
+void SourceJournal::Transaction::add_node(const ChangedInode& changed) {
+  const InodePtr& inode = changed.inode;
   proto::JournalNode& node = *record_.add_nodes();
   std::vector<ContentPiece> pieces;
   std::shared_ptr<const StoredContent>
       at_rest;  // received and said as a whole: its chunks must be durable, too
   for (;;) {
     std::shared_ptr<FileContent> content;
+    bool let_go = false;
     {
       const std::lock_guard lock{context_.tree.mutex};
-      content = inode->content;
+      let_go = changed.was_let_go();
+      content = let_go ? changed.content : inode->content;
     }
     std::unique_lock<std::mutex> content_lock;
     if (content) {
       content_lock = std::unique_lock{content->mutex()};
-      if (content->detached) continue;
+      if (content->detached && !let_go) continue;
     }
     const std::lock_guard lock{context_.tree.mutex};
-    if (inode->content != content) continue;
+    if (changed.was_let_go() != let_go || (!let_go && inode->content != content)) continue;
+    const auto& stored = content ? content->stored() : let_go ? changed.stored : inode->stored;
     node.set_number(inode->journal_number);
     node.set_dirty(inode->dirty);
     node.set_link_count(inode->link_count);
@@ -231,9 +250,8 @@ void SourceJournal::Transaction::add_node(const InodePtr& inode) {
     if (inode->is_directory()) {
       if (inode->directory->base) entry.set_subtree(inode->directory->base->raw());
     } else if (inode->is_file()) {
-      node.set_bytes(inode->bytes);
+      node.set_bytes(!let_go ? inode->bytes : content ? content->bytes() : stored->bytes);
       node.set_whole(whole_ || inode->journal_content || (content && content->all_unjournaled()));
-      const auto& stored = content ? content->stored() : inode->stored;
       if (node.whole() && stored) {
         fill_content(entry, *stored);
         if (stored->epoch != 0) at_rest = stored;

@@ -23,10 +23,14 @@ CrossSourceMove::CrossSourceMove(IngestContext& context, IngestSource& from, Ing
   to_.begin_session();
 }
 
+CrossSourceMove::~CrossSourceMove() {
+  const std::lock_guard lock{context_.tree.mutex};
+  for (const InodePtr& inode : held_) context_.tree.forget(inode->node, 1);
+}
+
 void CrossSourceMove::gather(const InodePtr& inode) {
   moved_.clear();
   is_moved_.clear();
-  const std::lock_guard lock{context_.tree.mutex};
   moved_.push_back(inode);
   is_moved_.insert(inode.get());
   for (std::size_t i = 0; i < moved_.size(); ++i) {
@@ -77,11 +81,14 @@ void CrossSourceMove::visit_base(const InodePtr& directory) {
       at = context_.tree.resolve(lock, at, path.substr(0, slash)).inode;
       path = slash == path.npos ? std::string_view{} : path.substr(slash + 1);
     }
+    if (!at) continue;
+    // Nobody may let go of it before it has its place in the other source.
+    context_.tree.reference(at);
+    held_.push_back(at);
   }
 }
 
 void CrossSourceMove::check_links() const {
-  const std::lock_guard lock{context_.tree.mutex};
   for (const InodePtr& inode : moved_) {
     if (inode->is_directory()) continue;
     std::size_t inside = 0;
@@ -146,16 +153,19 @@ void CrossSourceMove::change_epochs() {
 
 void CrossSourceMove::prepare(const InodePtr& inode) {
   totals_ = {};
-  gather(inode);
+  {
+    const std::lock_guard lock{context_.tree.mutex};
+    gather(inode);
+  }
   for (const InodePtr& each : std::vector<InodePtr>{moved_}) {
     if (each->is_directory()) visit_base(each);
   }
   // Again: with the hard links that were looked up.
   std::unordered_set<Inode*> before = std::move(is_moved_);
-  gather(inode);
-  check_links();
   {
     const std::lock_guard lock{context_.tree.mutex};
+    gather(inode);
+    check_links();
     for (const InodePtr& each : moved_) {
       // Those looked up just now are counted already.
       if (!before.contains(each.get())) continue;
@@ -174,6 +184,8 @@ void CrossSourceMove::prepare(const InodePtr& inode) {
 void CrossSourceMove::move(const InodePtr& inode, Inode& from, std::string_view name, Inode& to,
                            std::string_view new_name, bool in_base) {
   IngestTree& tree = context_.tree;
+  // Once more: lookups, which wait for nobody, may have made clean inodes of the base meanwhile.
+  gather(inode);
   tree.unlink(from, name);
   for (const InodePtr& each : moved_) {
     from_.forget_link_group(*each);

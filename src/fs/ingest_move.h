@@ -16,6 +16,10 @@ namespace vgerfs::fs {
 class CrossSourceMove {
  public:
   CrossSourceMove(IngestContext& context, IngestSource& from, IngestSource& to);
+  /// Without the tree's mutex.
+  ~CrossSourceMove();
+  CrossSourceMove(const CrossSourceMove&) = delete;
+  CrossSourceMove& operator=(const CrossSourceMove&) = delete;
 
   bool is_between(const Inode& from, const Inode& to) const noexcept {
     return from.source == &from_ && to.source == &to_;
@@ -32,9 +36,9 @@ class CrossSourceMove {
   void finish();
 
  private:
-  void gather(const InodePtr& inode);
+  void gather(const InodePtr& inode);  // tree's mutex held
   void visit_base(const InodePtr& directory);
-  void check_links() const;
+  void check_links() const;  // tree's mutex held
   void copy_metadata();
   void change_epochs();
 
@@ -45,6 +49,7 @@ class CrossSourceMove {
   std::unique_ptr<GateClosed> second_;
   std::vector<InodePtr> moved_;  // all in memory at and below the inode
   std::unordered_set<Inode*> is_moved_;
+  std::vector<InodePtr> held_;  // hard links that were looked up
   TotalsChange totals_;
 };
 

@@ -20,8 +20,12 @@ repo::PutResult SessionPort::with_retry(Put put) {
     return put();
   } catch (const Error&) {
     const std::int64_t now_ns = context_.clock.boot_ns();
-    const std::int64_t last_ns = source_.last_retry_ns.exchange(now_ns);
-    if (session_.is_over() || now_ns - last_ns < kRetryInterval_ns) throw;
+    std::int64_t last_ns = source_.last_retry_ns;
+    // Those that come in between do not put the next try off.
+    if (session_.is_over() || now_ns - last_ns < kRetryInterval_ns ||
+        !source_.last_retry_ns.compare_exchange_strong(last_ns, now_ns)) {
+      throw;
+    }
   }
   // What the store refused waits in the session, which takes nothing more until it is through:
   // perhaps there is room again.

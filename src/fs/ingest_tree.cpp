@@ -211,11 +211,16 @@ void IngestTree::replace(const InodePtr& old_root, const InodePtr& new_root) noe
 }
 
 void IngestTree::detach(const InodePtr& start) noexcept {
+  if (start->source == nullptr) return;
+  IngestSource& source = *start->source;
   std::vector<InodePtr> left{start};
   while (!left.empty()) {
     const InodePtr inode = std::move(left.back());
     left.pop_back();
     if (inode->source == nullptr) continue;
+    // Its handles find no source any more that they could give this back to.
+    source.open_handles -= inode->handles;
+    source.written.erase(inode.get());
     inode->source = nullptr;
     inode->links.clear();
     inode->dirty = inode->dirty_below = false;
@@ -226,6 +231,7 @@ void IngestTree::detach(const InodePtr& start) noexcept {
     }
     inode->directory->children.clear();
   }
+  source.flushed.notify_all();
 }
 
 std::size_t IngestTree::depth_of(const Inode& directory) noexcept {

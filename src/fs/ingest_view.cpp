@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/log.h"
 
 namespace vgerfs::fs {
 
@@ -114,10 +115,21 @@ void IngestView::read_directory(NodeId node, HandleId handle, std::uint64_t cook
   if (!offer_dots(kIngestRoot, kRootNode, cookie, sink)) return;
   for (std::size_t i = cookie <= kFirstCookie ? 0 : static_cast<std::size_t>(cookie - kFirstCookie);
        i < names.size(); ++i) {
-    IngestSource* source = find_source(names[i]);
     DirectoryItem item;
     item.name = names[i];
     item.next_cookie = kFirstCookie + i + 1;
+    IngestSource* source = nullptr;
+    try {
+      source = find_source(names[i]);
+    } catch (const Error& error) {
+      // One that cannot be shown is listed by its name, and the others as they are: who asks for it
+      // is told.
+      log::warning("{}: {}", names[i], error.what());
+      item.attributes.inode = number_of_base_entry(0, names[i], {});
+      item.attributes.mode = S_IFDIR;
+      if (!sink(item)) return;
+      continue;
+    }
     {
       const TreeLock lock{context_.tree.mutex};
       if (source == nullptr || !source->root) continue;

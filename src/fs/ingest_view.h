@@ -110,6 +110,9 @@ class IngestView final : public IngestFs {
 
   /// A change of the source that the node is in now, whatever moves meanwhile.
   SourceChange change_of(NodeId node);
+  /// The same for an inode, by way of `enter`; null if that gives none or the source is gone.
+  std::optional<SourceChange> enter_source_of(const Inode& inode,
+                                              std::optional<SourceChange> (IngestSource::*enter)());
   NodeReply reply_of(const InodePtr& inode);  // tree's mutex held; takes a reference
   std::shared_ptr<FileHandle> handle_of(HandleId id) const;
   HandleId add_handle(const InodePtr& inode, int flags);  // tree's mutex held
@@ -137,6 +140,9 @@ class IngestView final : public IngestFs {
   void close_runs(const std::vector<InodePtr>& files);
   /// Closes the run of a file that nobody has open and keeps it in its short form.
   void put_to_rest(SourceChange& change, const InodePtr& inode);
+  /// Stores what waits in memory; throws if it cannot be, and while the store refuses what it
+  /// refused before. The content's mutex held.
+  static void retry_failed(SourceChange& change, FileContent& content);
   void note_written(FileHandle& handle, bool written);  // tree's mutex held
 
   /// Tree's mutex held but for reading a long value.

@@ -21,8 +21,10 @@ constexpr std::string_view kStateName = "user.vgerfs.state";
 constexpr std::string_view kExplicit = "explicit";
 constexpr std::string_view kFsync = "fsync";
 
-/// All values of one inode: more would not fit where they are kept.
+/// All values of one inode, and what of them lies in its entry: more would not fit where they are
+/// kept, a record of the journal and a node of a tree.
 constexpr std::size_t kMaxXattrsBytes = std::size_t{8} << 20;
+constexpr std::size_t kMaxEntryBytes = repo::kMaxNodeBytes / 2;
 constexpr std::size_t kMaxListBytes = 64 * 1024;  // what listxattr(2) can give
 
 bool has_prefix(std::string_view text, std::string_view prefix) {
@@ -40,6 +42,13 @@ void check_xattr_name(std::string_view name) {
 Xattrs& xattrs_of(Inode& inode) {
   if (!inode.xattrs) inode.xattrs = std::make_unique<Xattrs>();
   return *inode.xattrs;
+}
+
+/// What an xattr takes in its entry, about.
+std::size_t entry_bytes(std::size_t name_bytes, std::size_t value_bytes) {
+  constexpr std::size_t kFraming = 16;
+  return kFraming + name_bytes +
+         (value_bytes > repo::kMaxInlineXattrBytes ? ChunkId::kSize : value_bytes);
 }
 
 void erase_xattr(Inode& inode, std::string_view name) {
@@ -241,14 +250,17 @@ void IngestView::set_xattr(NodeId node, std::string_view name, ByteView value, b
   }
   std::size_t values = value.size();
   std::size_t names = name.size() + 1;
+  std::size_t entry = entry_bytes(name.size(), value.size());
   if (inode->xattrs) {
     for (const auto& [other, slot] : *inode->xattrs) {
       if (other == name) continue;
       values += slot.value.size();
       names += other.size() + 1;
+      entry += entry_bytes(other.size(), slot.chunk ? ChunkId::kSize : slot.value.size());
     }
   }
-  if (values > kMaxXattrsBytes || names > kMaxListBytes) throw FsError{ENOSPC};
+  if (values > kMaxXattrsBytes || names > kMaxListBytes || entry > kMaxEntryBytes)
+    throw FsError{ENOSPC};
   xattrs_of(*inode)[std::string{name}] = {.value = {value.begin(), value.end()},
                                           .chunk = std::nullopt};
   touch(*inode, false);

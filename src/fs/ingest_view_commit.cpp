@@ -11,22 +11,24 @@
 namespace vgerfs::fs {
 
 void IngestView::sync_directory(NodeId node, const std::function<bool()>& interrupted) {
-  std::vector<IngestSource*> sources;
-  bool commits = false;
   if (node == kIngestRoot) {
-    sources = all_sources();
-  } else {
-    IngestSource& source = source_of(node);
-    sources.push_back(&source);
-    const TreeLock lock{context_.tree.mutex};
-    commits = source.root && source.root->node == node && !source.explicit_commit;
-  }
-  if (commits) {
-    jobs_.commit(sources.front()->name, "fsync", interrupted);
+    for (IngestSource* source : all_sources()) {
+      if (const auto change = source->running_change()) source->journal.sync();
+    }
     return;
   }
-  for (IngestSource* source : sources) {
-    if (const auto change = source->running_change()) source->journal.sync();
+  IngestSource& source = source_of(node);
+  InodePtr directory;
+  bool commits = false;
+  {
+    const TreeLock lock{context_.tree.mutex};
+    directory = context_.tree.find(node);
+    commits = source.root == directory && !source.explicit_commit;
+  }
+  if (commits) {
+    jobs_.commit(source.name, "fsync", interrupted);
+  } else if (auto change = enter_source_of(*directory, &IngestSource::running_change)) {
+    change->source().journal.sync();
   }
 }
 
@@ -39,20 +41,23 @@ CommitReport IngestView::commit(std::string_view name, std::string_view trigger)
 }
 
 void IngestView::commit_all(std::string_view trigger) {
-  // A session that nobody asked for since this mount began may wait in a journal.
-  for (const std::string& name : source_names()) find_source(name);
   std::exception_ptr first;
+  const auto attempt = [&](const std::string& name, const auto& work) {
+    try {
+      work();
+    } catch (const std::exception& error) {
+      log::error("{}: {}", name, error.what());
+      if (!first) first = std::current_exception();
+    }
+  };
+  // A session that nobody asked for since this mount began may wait in a journal.
+  for (const std::string& name : source_names()) attempt(name, [&] { find_source(name); });
   for (IngestSource* source : all_sources()) {
     {
       const TreeLock lock{context_.tree.mutex};
       if (!source->has_session()) continue;
     }
-    try {
-      commit(source->name, trigger);
-    } catch (const std::exception& error) {
-      log::error("{}: {}", source->name, error.what());
-      if (!first) first = std::current_exception();
-    }
+    attempt(source->name, [&] { commit(source->name, trigger); });
   }
   if (first) std::rethrow_exception(first);
 }
@@ -114,6 +119,8 @@ void IngestView::tick() {
       }
       if (recover_if_over(*source)) continue;
       if (idle) {
+        // One that fails is tried again after the same time, not at every tick.
+        source->last_request_ns = now_ns;
         commit(source->name, "idle");
         continue;
       }

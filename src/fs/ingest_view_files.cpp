@@ -69,17 +69,15 @@ void IngestView::change_content(SourceChange& change, const InodePtr& inode, con
 
 void IngestView::close_runs(const std::vector<InodePtr>& files) {
   for (const InodePtr& file : files) {
+    // Not waiting: a commit that runs closes them itself.
+    auto change = enter_source_of(*file, &IngestSource::try_change);
+    if (!change) continue;
     std::shared_ptr<FileContent> content;
-    IngestSource* source = nullptr;
     {
       const TreeLock lock{context_.tree.mutex};
       content = file->content;
-      source = file->source;
     }
-    if (!content || source == nullptr) continue;
-    // Not waiting: a commit that runs closes them itself.
-    auto change = source->try_change();
-    if (!change) continue;
+    if (!content) continue;
     const std::lock_guard content_lock{content->mutex()};
     if (content->detached) continue;
     try {
@@ -260,24 +258,34 @@ std::uint64_t IngestView::seek(NodeId /*node*/, HandleId handle, std::uint64_t o
   return seek_content(view, offset, data);
 }
 
+void IngestView::retry_failed(SourceChange& change, FileContent& content) {
+  content.close_run(change.port());
+  // A write that was refused has left nothing to be tried again.
+  if (content.failure && change.session().is_blocked()) std::rethrow_exception(content.failure);
+  content.failure = nullptr;
+}
+
 void IngestView::flush(NodeId /*node*/, HandleId handle) {
   const auto file = handle_of(handle);
-  std::shared_ptr<FileContent> content;
-  IngestSource* source = nullptr;
   {
     const TreeLock lock{context_.tree.mutex};
     note_written(*file, false);
-    content = file->inode->content;
-    source = file->inode->source;
   }
-  if (!content || source == nullptr) return;
   // Not waiting for a commit: it may wait for this very flush.
-  auto change = source->try_change();
+  auto change = enter_source_of(*file->inode, &IngestSource::try_change);
+  std::shared_ptr<FileContent> content;
+  {
+    const TreeLock lock{context_.tree.mutex};
+    if (file->inode->source != nullptr) content = file->inode->content;
+  }
+  if (!content) return;
   const std::lock_guard content_lock{content->mutex()};
-  if (!content->failure) return;
+  // While the store takes nothing more, every file would leave its bytes in memory: who closes it
+  // has to be told, for what RELEASE meets nobody hears.
+  const bool blocked = change && change->session().is_blocked();
+  if (!content->failure && !blocked) return;
   if (!change) std::rethrow_exception(content->failure);
-  content->close_run(change->port());
-  content->failure = nullptr;
+  retry_failed(*change, *content);
 }
 
 void IngestView::release(NodeId /*node*/, HandleId handle) noexcept {
@@ -296,7 +304,7 @@ void IngestView::release(NodeId /*node*/, HandleId handle) noexcept {
     note_written(*file, false);
     source = inode->source;
     if (source != nullptr) --source->open_handles;
-    if (--inode->handles == 0 && inode->link_count == 0) {
+    if (--inode->handles == 0 && (inode->link_count == 0 || source == nullptr)) {
       inode->content = nullptr;
       inode->stored = nullptr;
       context_.runs.note(inode, 0);
@@ -307,7 +315,8 @@ void IngestView::release(NodeId /*node*/, HandleId handle) noexcept {
     }
   }
   try {
-    if (auto change = source->try_change()) put_to_rest(*change, inode);
+    if (auto change = enter_source_of(*inode, &IngestSource::try_change))
+      put_to_rest(*change, inode);
   } catch (const std::exception& error) {
     log::error("after a close: {}", error.what());
   }
@@ -317,13 +326,11 @@ void IngestView::release(NodeId /*node*/, HandleId handle) noexcept {
 
 void IngestView::sync_file(NodeId /*node*/, HandleId handle) {
   const auto file = handle_of(handle);
-  IngestSource* source = nullptr;
   {
     const TreeLock lock{context_.tree.mutex};
-    source = file->inode->source;
+    if (file->inode->source == nullptr) throw FsError{ESTALE};
   }
-  if (source == nullptr) throw FsError{ESTALE};
-  auto change = source->running_change();
+  auto change = enter_source_of(*file->inode, &IngestSource::running_change);
   if (!change) return;  // nothing is newer than the last snapshot
   std::shared_ptr<FileContent> content;
   {
@@ -332,12 +339,9 @@ void IngestView::sync_file(NodeId /*node*/, HandleId handle) {
   }
   if (content) {
     const std::lock_guard content_lock{content->mutex()};
-    if (content->failure) {
-      content->close_run(change->port());
-      content->failure = nullptr;
-    }
+    if (content->failure) retry_failed(*change, *content);
   }
-  source->journal.sync();
+  change->source().journal.sync();
 }
 
 }  // namespace vgerfs::fs

@@ -101,6 +101,23 @@ IngestSource& IngestView::source_of(NodeId node) {
   return source;
 }
 
+std::optional<SourceChange> IngestView::enter_source_of(
+    const Inode& inode, std::optional<SourceChange> (IngestSource::*enter)()) {
+  for (;;) {
+    IngestSource* source = nullptr;
+    {
+      const TreeLock lock{context_.tree.mutex};
+      source = inode.source;
+    }
+    if (source == nullptr) return std::nullopt;
+    std::optional<SourceChange> change = (source->*enter)();
+    if (!change) return std::nullopt;
+    const TreeLock lock{context_.tree.mutex};
+    // Between the look and the gate it may have moved to another source.
+    if (inode.source == source) return change;
+  }
+}
+
 NodeReply IngestView::make_source(std::string_view name, mode_t mode, const Caller& caller) {
   if (name.size() > 128) throw FsError{ENAMETOOLONG};
   if (find_source(name) != nullptr) throw FsError{EEXIST};

@@ -454,6 +454,30 @@ TEST_P(Ingest, MovesFilesAndTreesToAnotherSource) {
   EXPECT_EQ(world_.latest("y")->at("tree/e/old").content, text);
 }
 
+TEST_P(Ingest, WhatIsLookedUpWhileItMovesToAnotherSourceMovesWithIt) {
+  client_->mkdir("x");
+  client_->mkdir("x/d");
+  client_->write_file("x/d/f", "old");
+  commit();
+  client_->mkdir("y");
+  mount();
+  client_->mkdir("y");
+  // The other source's chunks go to the store before the move: then somebody looks.
+  client_->write_file("x/new", random_text(1, 100'000));
+  NodeId seen = 0;
+  world_.repository().faulty().before_next(testing::Call::barrier,
+                                           [&] { seen = client_->node("x/d/f"); });
+  client_->rename("x/d", "y/d");
+  ASSERT_NE(seen, 0U) << "the test has lost its moment";
+  const std::string text = random_text(2, 100'000);
+  client_->write_at("y/d/f", 0, text);
+  commit("y");
+  // Nothing of it may lie in the session that it has left.
+  client_->unlink("x/new");
+  client_->rmdir("x");
+  EXPECT_TRUE(world_.latest("y")->at("d/f").content == text);
+}
+
 TEST_P(Ingest, DoesNotTearAHardLinkBetweenTwoSources) {
   client_->mkdir("x");
   client_->mkdir("y");
@@ -541,6 +565,24 @@ TEST_P(Ingest, OwnAttributesAreAnsweredButNeitherListedNorStored) {
   client_->sync("x");
   EXPECT_EQ(world_.snapshots(), 2U);
   EXPECT_THAT(world_.latest("x")->at("").xattrs, IsEmpty());
+}
+
+TEST_P(Ingest, AsManyExtendedAttributesAsAreTakenCanBeCommitted) {
+  client_->mkdir("x");
+  client_->write_file("x/f", "f");
+  std::size_t taken = 0;
+  int refused = 0;
+  for (; taken < 6000 && refused == 0; ++taken) {
+    refused = failure_of([&] {
+      client_->set_xattr("x/f", "user." + std::to_string(taken), std::string(1024, 'v'));
+    });
+  }
+  EXPECT_EQ(refused, ENOSPC);
+  for (std::size_t i = 0; refused == ENOSPC && i < 2000; ++i) {
+    client_->set_xattr("x", "user." + std::to_string(i), std::string(i % 2 == 0 ? 100 : 2000, 'v'));
+  }
+  commit();
+  EXPECT_EQ(world_.latest("x")->at("f").xattrs.size(), taken - 1);
 }
 
 TEST_P(Ingest, RefusesWhatNoFileSystemStores) {
@@ -651,6 +693,26 @@ TEST_P(Ingest, CommitsByItselfWhenIdle) {
   EXPECT_EQ(world_.snapshots(), 1U);
 }
 
+TEST_P(Ingest, AnIdleCommitThatFailsIsNotTriedAtEveryTick) {
+  client_.reset();
+  IngestOptions options;
+  options.autocommit_s = 1;
+  client_ = world_.mount(options);
+  client_->mkdir("x");
+  client_->write_file("x/f", "f");
+  auto& faulty = world_.repository().faulty();
+  faulty.order({.call = testing::Call::write, .times = 1000});
+  std::this_thread::sleep_for(std::chrono::milliseconds{1100});
+  client_->view().tick();
+  const std::uint64_t tried = faulty.calls();
+  client_->view().tick();
+  EXPECT_EQ(faulty.calls(), tried);
+  faulty.clear();
+  std::this_thread::sleep_for(std::chrono::milliseconds{1100});
+  client_->view().tick();
+  EXPECT_EQ(world_.snapshots(), 1U);
+}
+
 TEST_P(Ingest, ASecondMountIsToldThatTheSourceIsBusy) {
   client_->mkdir("x");
   client_->write_file("x/f", "f");
@@ -714,6 +776,28 @@ TEST_P(Ingest, AfterAFailedBarrierWhatIsLostIsForgottenAndTheRestCommits) {
   EXPECT_EQ(latest("old"), "old");
 }
 
+TEST_P(Ingest, AFileThatWasLostWhileItWasWrittenHoldsUpNoCommit) {
+  client_.reset();
+  IngestOptions options;
+  options.checkpoint_interval_s = 1;
+  options.autocommit_s = 1;
+  client_ = world_.mount(options);
+  client_->mkdir("x");
+  const auto file = client_->create("x/new");
+  client_->write(file.node.node, file.opened.handle, 0, random_text(1, 3'000'000));
+  std::this_thread::sleep_for(std::chrono::milliseconds{1100});
+  world_.repository().faulty().order({.call = testing::Call::barrier, .code = ErrorCode::io});
+  client_->view().tick();  // a checkpoint that fails
+  client_->view().tick();
+  EXPECT_FALSE(client_->exists("x/new")) << "its bytes are nowhere";
+  client_->view().release(file.node.node, file.opened.handle);
+  client_->forget_all();
+  std::this_thread::sleep_for(std::chrono::milliseconds{1100});
+  client_->view().tick();
+  ASSERT_EQ(world_.snapshots(), 1U) << "nothing is open or being written any more";
+  EXPECT_EQ(world_.latest("x")->size(), 1U);
+}
+
 TEST_P(Ingest, AFullStoreShowsAtWriteAndClose) {
   client_->mkdir("x");
   world_.repository().faulty().order(
@@ -732,6 +816,51 @@ TEST_P(Ingest, AFullStoreShowsAtWriteAndClose) {
   EXPECT_EQ(failure_of([&] { client_->view().sync_file(file.node.node, file.opened.handle); }),
             code(ErrorCode::no_space));
   client_->view().release(file.node.node, file.opened.handle);
+}
+
+TEST_P(Ingest, AFullStoreShowsAtTheCloseOfSmallFiles) {
+  client_->mkdir("x");
+  world_.repository().faulty().order(
+      {.call = testing::Call::write, .times = 1000, .code = ErrorCode::no_space});
+  int failed = 0;
+  std::size_t files = 0;
+  // Too short to be cut before their close.
+  for (; files < 200 && failed == 0; ++files) {
+    failed = failure_of(
+        [&] { client_->write_file("x/f" + std::to_string(files), random_text(files, 900'000)); });
+  }
+  EXPECT_EQ(failed, code(ErrorCode::no_space)) << "all that came would wait in memory";
+  world_.repository().faulty().clear();
+  client_->view().tick();
+  client_->unlink("x/f" + std::to_string(files - 1));
+  commit();
+  EXPECT_EQ(world_.latest("x")->size(), files);
+}
+
+TEST_P(Ingest, AStoreThatHasRoomAgainIsFoundByWritersThatKeepTrying) {
+  client_->mkdir("x");
+  auto& faulty = world_.repository().faulty();
+  faulty.order({.call = testing::Call::write, .times = 1000, .code = ErrorCode::no_space});
+  const auto file = client_->create("x/f", 0644, O_WRONLY | O_APPEND);
+  std::string expected;
+  const auto write = [&] {
+    const std::string part = random_text(expected.size(), 1 << 20);
+    const int failed =
+        failure_of([&] { client_->write(file.node.node, file.opened.handle, 0, part); });
+    if (failed == 0) expected += part;
+    return failed;
+  };
+  while (write() == 0) ASSERT_LT(expected.size(), std::size_t{300} << 20);
+  faulty.clear();
+  int failed = 0;
+  for (int i = 0; i < 30; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds{100});
+    if ((failed = write()) == 0) break;
+  }
+  EXPECT_EQ(failed, 0);
+  client_->close(file.node.node, file.opened.handle);
+  commit();
+  EXPECT_TRUE(latest("f") == expected);
 }
 
 TEST_P(Ingest, AnInterruptedSyncReturnsAtOnceAndTheCommitGoesOn) {

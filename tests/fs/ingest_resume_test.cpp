@@ -344,6 +344,46 @@ TEST_P(IngestResume, ADamagedJournalIsNamedAndNothingIsGuessed) {
   EXPECT_TRUE(std::filesystem::exists(path)) << "it is the user's to give up";
 }
 
+TEST_P(IngestResume, ADamagedJournalIsNotInTheWayOfOtherSources) {
+  client_->mkdir("x");
+  client_->write_file("x/f", random_text(1, 100'000));
+  sync("x/f");
+  const std::string path = journal();
+  client_.reset();
+  std::filesystem::resize_file(path, 40);
+  mount();
+  client_->mkdir("y");
+  client_->write_file("y/g", "g");
+  EXPECT_EQ(client_->list(""), (std::vector<std::string>{"x", "y"}));
+  EXPECT_EQ(client_->list("", true), (std::vector<std::string>{"x", "y"}));
+  EXPECT_EQ(failure_of([&] { client_->view().commit_all("umount"); }), code(ErrorCode::corrupt));
+  EXPECT_EQ(world_.latest("y")->at("g").content, "g");
+}
+
+TEST_P(IngestResume, AFileUnlinkedWhileTheJournalIsWrittenIsNeverOneOfZeros) {
+  const std::string text = random_text(7, 50'000);
+  client_->mkdir("x");
+  // So much that the journal takes a checkpoint before it comes to the second file.
+  const auto large = client_->create("x/large");
+  for (std::size_t at = 0; at < 20; ++at) {
+    client_->write(large.node.node, large.opened.handle, at << 20U, random_text(at, 1 << 20));
+  }
+  client_->close(large.node.node, large.opened.handle);
+  client_->write_file("x/small", text);
+  bool unlinked = false;
+  world_.repository().faulty().before_next(testing::Call::barrier, [&] {
+    client_->unlink("x/small");
+    unlinked = true;
+  });
+  sync("x/large");
+  ASSERT_TRUE(unlinked) << "the test has lost its moment";
+  mount();
+  if (client_->exists("x/small")) {
+    commit();
+    EXPECT_TRUE(latest("small") == text);
+  }
+}
+
 TEST_P(IngestResume, NothingOnDiskShowsOrYieldsPlaintext) {
   const std::string secret = "a very secret line of text that repeats; ";
   std::string text;

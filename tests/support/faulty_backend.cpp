@@ -1,6 +1,7 @@
 #include "support/faulty_backend.h"
 
 #include <numeric>
+#include <utility>
 
 namespace vgerfs::testing {
 
@@ -33,9 +34,15 @@ void FaultyBackend::order(FaultPlan plan) {
   orders_.push_back({plan, 0});
 }
 
+void FaultyBackend::before_next(Call call, std::function<void()> action) {
+  const std::lock_guard lock{mutex_};
+  actions_[static_cast<std::size_t>(call)] = std::move(action);
+}
+
 void FaultyBackend::clear() {
   const std::lock_guard lock{mutex_};
   orders_.clear();
+  actions_.fill(nullptr);
   killed_ = false;
 }
 
@@ -55,6 +62,12 @@ std::uint64_t FaultyBackend::calls(Call call) const {
 }
 
 std::optional<FaultPlan> FaultyBackend::begin(Call call, std::optional<ObjectType> type) {
+  std::function<void()> action;
+  {
+    const std::lock_guard lock{mutex_};
+    action = std::exchange(actions_[static_cast<std::size_t>(call)], nullptr);
+  }
+  if (action) action();
   const std::lock_guard lock{mutex_};
   ++counts_[static_cast<std::size_t>(call)];
   if (killed_) throw Killed{};

@@ -52,6 +52,9 @@ class FaultyBackend final : public backends::ForwardingBackend {
   using ForwardingBackend::ForwardingBackend;
 
   void order(FaultPlan plan);
+  /// Runs `action` before the next such call, in the thread that makes it: what another thread
+  /// could do there.
+  void before_next(Call call, std::function<void()> action);
   /// Drops all orders and revives a killed one.
   void clear();
   bool killed() const;
@@ -80,6 +83,7 @@ class FaultyBackend final : public backends::ForwardingBackend {
   mutable std::mutex mutex_;  // guards all below
   std::vector<Order> orders_;
   std::array<std::uint64_t, kCallKinds> counts_{};
+  std::array<std::function<void()>, kCallKinds> actions_;
   bool killed_ = false;
 };
 
