@@ -9,6 +9,16 @@ namespace vgerfs::fs {
 using format::proto::TreeChild;
 using format::proto::TreeNode;
 
+Bytes BaseChunks::get(repo::ChunkKind kind, const ChunkId& id) {
+  try {
+    return source_.get(kind, id);
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::not_found) throw;
+    throw Error{ErrorCode::corrupt,
+                fmt::format("a part of the last snapshot is missing: {}", error.message())};
+  }
+}
+
 BaseTree::Node BaseTree::load(repo::ChunkSource& source, const ChunkId& id) {
   {
     const std::lock_guard lock{mutex_};

@@ -17,6 +17,18 @@
 
 namespace vgerfs::fs {
 
+/// The chunks of the last snapshot's trees: one that is not where it must be is damage, never
+/// absence (an ENOENT would show a directory as empty). Thread-safe.
+class BaseChunks final : public repo::ChunkSource {
+ public:
+  /// `source` must outlive it.
+  explicit BaseChunks(repo::ChunkSource& source) : source_(source) {}
+  Bytes get(repo::ChunkKind kind, const ChunkId& id) override;
+
+ private:
+  repo::ChunkSource& source_;
+};
+
 /// Thread-safe. Nodes are named by their content: they never get stale.
 class BaseTree {
  public:

@@ -130,6 +130,8 @@ void CrossSourceMove::copy_metadata() {
       repo::for_each_metadata_chunk(*from_.trees, entry, copy);
     }
   }
+  // Before a journal refers to them.
+  to_.memory.flush();
 }
 
 void CrossSourceMove::change_epochs() {

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "fs/ingest_base.h"
 #include "fs/ingest_rebase.h"
 #include "fs/ingest_resume.h"
 
@@ -16,11 +17,6 @@ namespace {
 
 /// How long a resume waits for a daemon that may still be committing.
 constexpr std::int64_t kResumeWait_ms = 30'000;
-
-/// The repository's reader as something that is shared: it lives as long as the repository.
-std::shared_ptr<repo::ChunkSource> borrowed(repo::ChunkSource& source) {
-  return {std::shared_ptr<void>{}, &source};
-}
 
 }  // namespace
 
@@ -40,7 +36,7 @@ IngestSource::IngestSource(IngestContext& context_in, std::string name_in)
       directory(context.repository.source_directory(context.options.host, name)),
       journal(*this),
       memory(context.repository, context.options.host, name),
-      trees(borrowed(memory.trees())) {}
+      trees(std::make_shared<BaseChunks>(memory.trees())) {}
 
 IngestSource::~IngestSource() = default;
 

@@ -65,6 +65,16 @@ std::optional<LastSnapshot> SourceMemory::last() {
       std::find(removed.begin(), removed.end(), last->id) != removed.end()) {
     return std::nullopt;
   }
+  const auto subtree = subtree_of(last->root);
+  if (subtree && !tree_store().contains(*subtree)) {
+    if (!told_loss_.exchange(true)) {
+      log::warning(
+          "this client has lost the trees of the last snapshot of {}/{}; everything is "
+          "sent again",
+          host_, source_);
+    }
+    return std::nullopt;
+  }
   return last;
 }
 
@@ -85,6 +95,10 @@ ChunkSource& SourceMemory::trees() {
 
 std::unique_ptr<ChunkSink> SourceMemory::sink(ChunkSink& session) {
   return std::make_unique<KeepingSink>(session, repository_.can_read() ? nullptr : &tree_store());
+}
+
+void SourceMemory::flush() {
+  if (!repository_.can_read()) tree_store().flush();
 }
 
 std::unique_ptr<FileFingerprints> SourceMemory::fingerprints(const SnapshotId& snapshot) const {

@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "ingest_world.h"
+#include "repo/sqlite.h"
 #include "support/fixed_random.h"
 
 namespace vgerfs::fs {
@@ -711,6 +712,39 @@ TEST_P(Ingest, AnIdleCommitThatFailsIsNotTriedAtEveryTick) {
   std::this_thread::sleep_for(std::chrono::milliseconds{1100});
   client_->view().tick();
   EXPECT_EQ(world_.snapshots(), 1U);
+}
+
+TEST_P(Ingest, AClientThatHasLostItsTreesSendsEverythingAgain) {
+  if (!GetParam()) GTEST_SKIP() << "who can read the repository keeps no trees";
+  client_->mkdir("x");
+  client_->mkdir("x/d");
+  client_->write_file("x/d/f", "f");
+  commit();
+  const std::string trees = client_->repository().source_directory("host", "x") + "/trees.sqlite";
+  client_.reset();
+  const auto lose = [&](const std::string& what) {
+    repo::Database database{trees, {}};
+    database.execute(("DELETE FROM chunk WHERE " + what).c_str());
+  };
+  const auto root = [&] {
+    const auto reader = world_.reader();
+    return repo::latest_of(*reader->snapshots(), "host", "x")->snapshot->root.subtree();
+  };
+  // A part is missing: that is damage, not absence.
+  lose(fmt::format("id != x'{}'", to_hex(bytes_of(root()))));
+  mount();
+  EXPECT_EQ(client_->list("x"), (std::vector<std::string>{"d"}));
+  EXPECT_EQ(failure_of([&] { client_->node("x/d/f"); }), code(ErrorCode::corrupt));
+  EXPECT_EQ(failure_of([&] { client_->list("x/d"); }), code(ErrorCode::corrupt));
+  client_.reset();
+  lose("true");
+  mount();
+  EXPECT_FALSE(client_->exists("x"));
+  client_->mkdir("x");
+  client_->mkdir("x/d");
+  client_->write_file("x/d/f", "again");
+  commit();
+  EXPECT_EQ(latest("d/f"), "again");
 }
 
 TEST_P(Ingest, ASecondMountIsToldThatTheSourceIsBusy) {

@@ -429,6 +429,25 @@ TEST_P(IngestResume, NothingOnDiskShowsOrYieldsPlaintext) {
   EXPECT_GT(blocks, 0U);
 }
 
+TEST_P(IngestResume, ADirectoryOfTheBaseMovedBetweenSourcesIsNotLost) {
+  client_->mkdir("x");
+  client_->mkdir("x/d");
+  client_->mkdir("x/d/e");
+  client_->write_file("x/d/e/f", random_text(1, 50'000));
+  commit();
+  client_->mkdir("y");
+  client_->rename("x/d", "y/d");
+  client_->write_file("y/g", "g");
+  sync("y/g");
+  mount();
+  EXPECT_EQ(client_->list("y/d/e"), (std::vector<std::string>{"f"}));
+  client_->write_file("y/d/e/new", "new");
+  client_->view().commit_all("test");
+  const auto tree = world_.latest("y");
+  EXPECT_EQ(tree->at("d/e/f").content, random_text(1, 50'000));
+  EXPECT_EQ(tree->at("d/e/new").content, "new");
+}
+
 TEST_P(IngestResume, AFileMovedBetweenSourcesIsNotLost) {
   client_->mkdir("x");
   client_->mkdir("y");
