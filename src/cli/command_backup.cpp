@@ -170,23 +170,35 @@ void print_summary(Output& output, const repo::BackupOptions& backup,
                    const repo::BackupResult& result) {
   const auto& statistics = result.statistics;
   const std::string line = fmt::format("{}/{}", backup.host, backup.source);
+  const std::string files = format_count(statistics.files(), "file");
+  const std::string logical = format_size(statistics.logical_bytes());
+  const std::string duration =
+      format_duration(std::chrono::seconds{statistics.duration_ms() / 1000});
+  const std::string failed =
+      result.failures.count > 0 ? fmt::format("; {} failed", result.failures.count) : "";
   if (result.unchanged) {
     output.line(fmt::format("{}: unchanged since snapshot {} of {}", line,
                             result.snapshot->short_hex(), result.time_name));
-  } else if (result.snapshot) {
+    const std::string again =
+        statistics.files_changed() > 0
+            ? fmt::format(", {} of them read again", statistics.files_changed())
+            : "";
+    output.line(fmt::format("  {}{}{}", files, again, failed));
+    output.line(fmt::format("  {}; {}", logical, duration));
+    return;
+  }
+  if (result.snapshot) {
     output.line(
         fmt::format("{}: snapshot {} of {}", line, result.snapshot->short_hex(), result.time_name));
   } else {
     output.line(fmt::format("{}: there would be a new snapshot", line));
   }
-  output.line(fmt::format(
-      "  {}: {} new, {} changed, {} unchanged{}", format_count(statistics.files(), "file"),
-      statistics.files_new(), statistics.files_changed(), statistics.files_unchanged(),
-      result.failures.count > 0 ? fmt::format("; {} failed", result.failures.count) : ""));
-  output.line(fmt::format(
-      "  {}, of which {} new, stored in {}; {}", format_size(statistics.logical_bytes()),
-      format_size(statistics.added_bytes()), format_size(statistics.stored_bytes()),
-      format_duration(std::chrono::seconds{statistics.duration_ms() / 1000})));
+  output.line(fmt::format("  {}: {} new, {} changed, {} unchanged{}", files, statistics.files_new(),
+                          statistics.files_changed(), statistics.files_unchanged(), failed));
+  // New are contents and directories: in a small tree that is more than the files hold.
+  output.line(fmt::format("  {} in all; {} of new data, stored in {}; {}", logical,
+                          format_size(statistics.added_bytes()),
+                          format_size(statistics.stored_bytes()), duration));
 }
 
 /// Whether other sources may still succeed after this error.

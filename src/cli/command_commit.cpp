@@ -63,6 +63,10 @@ void commit_source(Context& context, const Fd& control, const std::string& mount
   if (written >= 0) return;
   const int error_number = errno;
   check_interrupted(context.io);
+  if (error_number == ENOENT) {
+    throw Error{ErrorCode::not_found,
+                fmt::format("there is no {} in {}/ingest", what, printable(mount_point))};
+  }
   Error error = system_error(error_number, fmt::format("{}: the commit failed", what));
   const std::string reason = reason_of(mount_point, source);
   if (!reason.empty())

@@ -7,6 +7,7 @@
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include "base/error.h"
 #include "cli/commands.h"
@@ -82,6 +83,9 @@ std::string mount_program() {
 }
 
 ExitCode mount(Context& context, const MountOptions& options) {
+  if (context.options.output.json) {
+    throw Error{ErrorCode::usage, "mount runs vgerfs: there is no --json for it"};
+  }
   const std::vector<std::string> arguments = arguments_of(context, options);
   const std::string program = mount_program();
   std::vector<char*> argv;
@@ -96,9 +100,11 @@ ExitCode umount(Context& context, const UmountOptions& options) {
   std::vector<const char*> arguments{options.mount_point.c_str()};
   if (options.lazy) arguments.push_back("-l");
   if (options.force) arguments.push_back("-f");
-  check_mounted(absolute_path(options.mount_point, working_directory()));
+  const std::string mount_point = absolute_path(options.mount_point, working_directory());
+  check_mounted(mount_point);
   run_umount(arguments, context.io);
   context.output.line(fmt::format("{} unmounted", printable(options.mount_point)));
+  context.output.json({{"mount_point", mount_point}});
   return ExitCode::ok;
 }
 

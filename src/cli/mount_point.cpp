@@ -1,9 +1,11 @@
 #include "cli/mount_point.h"
 
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <spawn.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -42,6 +44,15 @@ int run_fusermount(const std::string& path, bool lazy) {
   int status = 0;
   while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) continue;
   return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+}
+
+/// Whether one of our mounts begins in this directory.
+bool is_mount_of_ours(const std::string& path) {
+  struct ::statfs file_system {};
+  if (::statfs(path.c_str(), &file_system) != 0 || file_system.f_type != FUSE_SUPER_MAGIC)
+    return false;
+  struct stat status {};
+  return ::stat((path + "/.vgerfs/status.json").c_str(), &status) == 0;
 }
 
 }  // namespace
@@ -95,6 +106,11 @@ std::string prepare_mount_point(const std::string& path) {
     throw system_error(errno, fmt::format("mount point {}", absolute));
   if (!S_ISDIR(status.st_mode)) {
     throw Error{ErrorCode::usage, fmt::format("the mount point {} is not a directory", absolute)};
+  }
+  // The new one would lie on top, and both would have to be taken away.
+  if (is_mount_of_ours(absolute)) {
+    throw Error{ErrorCode::busy, fmt::format("a repository is mounted on {} already", absolute),
+                fmt::format("umount {}", absolute)};
   }
   return absolute;
 }

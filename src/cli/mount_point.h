@@ -7,7 +7,7 @@ namespace vgerfs::cli {
 
 /// The absolute path of a directory to mount on, dead mounts on it detached: those of a daemon that
 /// was killed, on top of which the new one would lie. /dev/fd/N, an open device, stays as it is.
-/// Throws Error{usage, denied, io}.
+/// Throws Error{busy} where a repository is mounted already; usage, denied, io.
 std::string prepare_mount_point(const std::string& path);
 
 /// Whether the mount point stands for a device that the caller has opened and mounted: /dev/fd/N.

@@ -22,7 +22,7 @@ std::string format_status(const MountStatus& status) {
   if (status.unreadable_snapshots != 0)
     line("unreadable  {} snapshots", status.unreadable_snapshots);
   for (const SourceStatus& source : status.sources) {
-    line("source      {}: {}, {} files changed, {} bytes received, {} stored, {} in the spool",
+    line("source      {}: {}, {} changed, {} bytes received, {} stored, {} in the spool",
          source.source, source.dirty ? "not committed" : "committed", source.files_changed,
          source.bytes_received, source.bytes_stored, source.spool_bytes);
     if (!source.last_error.empty()) line("error       {}: {}", source.source, source.last_error);

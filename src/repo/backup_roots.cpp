@@ -80,7 +80,7 @@ BackupRoots plan_roots(const std::vector<std::string>& paths) {
     }
     if (!there) {
       if (first_failure == 0) first_failure = failure;
-      const FileError error = source_error(failure, "the given path");
+      const FileError error = source_error(failure, "looking for it");
       roots.missing.push_back({path, error.kind(), error.message()});
       continue;
     }

@@ -36,7 +36,7 @@ void RestoreDirectories::open_target(const Entry& entry) {
       const bool empty = listing.names.size() == (listing.names.contains("lost+found") ? 1U : 0U);
       if (listing.error_number != 0 || !empty) {
         throw Error{ErrorCode::exists, fmt::format("'{}' is not empty", options_.target),
-                    "restore into an empty directory, or say that it is to be restored in place"};
+                    "restore into an empty directory, or use --in-place"};
       }
     }
     const struct ::stat attributes = stat_of(fd.get());

@@ -63,6 +63,14 @@ TEST_F(Backup, TellsTheSnapshotAndThenThatNothingChanged) {
   EXPECT_THAT(admin({"list", "--json"}).json(), SizeIs(2));
 }
 
+TEST_F(Backup, WhatIsUnchangedIsNotCalledChangedBecauseItWasReadAgain) {
+  EXPECT_THAT(admin({"backup", "--source", "s", source_}).out,
+              HasSubstr("2 files: 2 new, 0 changed, 0 unchanged"));
+  const RunResult again = admin({"backup", "--source", "s", "--read-all", source_});
+  EXPECT_THAT(again.out, HasSubstr("here/s: unchanged since snapshot"));
+  EXPECT_THAT(again.out, HasSubstr("2 files, 2 of them read again"));
+}
+
 TEST_F(Backup, ADryRunWritesNothing) {
   const RunResult result = admin({"backup", "--dry-run", "--source", "s", source_, "--json"});
   EXPECT_EQ(result.status, 0) << result.err;

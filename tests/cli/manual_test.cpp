@@ -1,6 +1,7 @@
 // The manual and the completions say what the programs do.
 #include <filesystem>
 #include <fstream>
+#include <set>
 
 #include <CLI/CLI.hpp>
 #include <gmock/gmock.h>
@@ -112,6 +113,81 @@ TEST(Manual, NamesEveryVariableOfTheEnvironment) {
                            "VGERFS_PASSPHRASE_COMMAND", "VGERFS_KEY_FILE", "VGERFS_CONFIG",
                            "VGERFS_CACHE_DIR", "VGERFS_STATE_DIR"}) {
     EXPECT_THAT(manual, HasSubstr(bold(name)));
+  }
+}
+
+/// All member names of a document.
+void collect_members(const nlohmann::json& json, std::set<std::string>& names) {
+  for (const auto& [name, value] : json.items()) {
+    if (json.is_object()) names.insert(name);
+    if (value.is_structured()) collect_members(value, names);
+  }
+}
+
+TEST(Manual, NamesEveryMemberOfTheJsonDocuments) {
+  const TemporaryDirectory directory;
+  directory.write("src/file", "content");
+  std::filesystem::create_symlink("file", directory / "src/link");
+  std::filesystem::create_hard_link(directory / "src/file", directory / "src/second");
+  directory.write("broken.yaml", "sorces: 1\n");
+  directory.write("config.yaml", "sources:\n  - {label: a, path: /nonexistent}\n");
+  std::set<std::string> members;
+  const auto admin = [&](std::vector<std::string> arguments) {
+    TestIo surroundings;
+    surroundings.environment = {{"VGERFS_REPOSITORY", directory / "repository"},
+                                {"VGERFS_KEY_FILE", directory / "key"},
+                                {"VGERFS_CACHE_DIR", directory / "cache"},
+                                {"VGERFS_STATE_DIR", directory / "state"}};
+    arguments.emplace_back("--json");
+    arguments.emplace_back("--host=here");
+    const RunResult result = run(arguments, surroundings);
+    if (!result.out.empty()) collect_members(result.json(), members);
+    std::istringstream lines{result.err};
+    for (std::string line; std::getline(lines, line);)
+      collect_members(nlohmann::json::parse(line), members);
+    return result;
+  };
+  {
+    TestIo surroundings;
+    const RunResult made =
+        run({"-r", directory / "repository", "init", "--json", "--new-key-file", directory / "key"},
+            surroundings);
+    ASSERT_EQ(made.status, 0) << made.err;
+    collect_members(made.json(), members);
+  }
+  const std::string source = directory / "src";
+  EXPECT_EQ(admin({"backup", "--source", "s", source, directory / "absent"}).status, 3);
+  EXPECT_EQ(admin({"--config", directory / "config.yaml", "backup"}).status, 1);
+  EXPECT_EQ(admin({"list"}).status, 0);
+  EXPECT_EQ(admin({"ls", "-R", "latest"}).status, 0);
+  EXPECT_EQ(admin({"ls", "-R", "latest::nothing"}).status, 1);
+  EXPECT_EQ(admin({"info"}).status, 0);
+  EXPECT_EQ(admin({"info", "latest"}).status, 0);
+  EXPECT_EQ(admin({"restore", "latest", directory / "target"}).status, 0);
+  const RunResult added =
+      admin({"key", "add", "--role", "ingest", "--new-key-file", directory / "second key"});
+  EXPECT_EQ(added.status, 0);
+  EXPECT_EQ(admin({"key", "list"}).status, 0);
+  EXPECT_EQ(admin({"key", "remove", added.json().at("id")}).status, 0);
+  EXPECT_EQ(admin({"config", "check", directory / "broken.yaml"}).status, 2);
+  EXPECT_EQ(admin({"config", "check", directory / "config.yaml"}).status, 0);
+  EXPECT_EQ(admin({"config", "example"}).status, 0);
+  EXPECT_EQ(admin({"version"}).status, 0);
+  for (const auto& each :
+       std::filesystem::recursive_directory_iterator{directory / "repository/data"}) {
+    if (each.is_regular_file()) std::filesystem::remove(each.path());
+  }
+  EXPECT_EQ(admin({"check"}).status, 14);
+  EXPECT_EQ(admin({"delete", "latest"}).status, 0);
+  EXPECT_GT(members.size(), 80U);
+
+  const std::string manual = source_file("docs/man/vgerfs-admin.1.scd");
+  const std::size_t start = manual.find("\n# JSON\n");
+  const std::string section = manual.substr(start, manual.find("\n# ", start + 1) - start);
+  for (const std::string& name : members) {
+    EXPECT_TRUE(section.find('_' + name + '_') != std::string::npos ||
+                section.find('"' + name + '"') != std::string::npos)
+        << name;
   }
 }
 

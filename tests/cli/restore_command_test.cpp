@@ -69,6 +69,7 @@ TEST_F(Restore, RefusesATargetThatIsNotEmptyUnlessInPlace) {
   directory_.write("target/mine", "mine");
   EXPECT_EQ(admin({"restore", "latest:s", target_}).status, 1);
   EXPECT_EQ(read(target_ + "/a"), "other");
+  EXPECT_THAT(admin({"restore", "latest:s", target_}).err, HasSubstr("--in-place"));
   EXPECT_EQ(admin({"restore", "latest:s", target_, "--in-place"}).status, 0);
   EXPECT_EQ(read(target_ + "/a"), "alpha");
   EXPECT_EQ(read(target_ + "/mine"), "mine");

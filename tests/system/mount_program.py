@@ -126,6 +126,15 @@ def a_dead_mount_is_replaced(world: World):
     check(not mounts_on(mount.path), "umount of a dead mount left it")
 
 
+def a_second_mount_on_top_is_refused(world: World):
+    mount = world.mount("ro")
+    one_line(mount.start(ok=None), 16, "already")
+    check(len(mounts_on(mount.path)) == 1, "there are two mounts")
+    mount.unmount()
+    mount.start()
+    mount.unmount()
+
+
 def sigterm_ends_it_in_order(world: World):
     mount = world.mount()
     pid = mount.pid()
@@ -199,6 +208,39 @@ def a_configuration_gives_place_and_secret(world: World):
     run("umount", target)
 
 
+def the_admin_program_mounts_and_unmounts(world: World):
+    target = world.work + "/mnt"
+    os.mkdir(target)
+    world.admin("mount", target, "-o", "autocommit=0", "-o", "cache-size=32M")
+    check(mounts_on(target)[0][2] == "fuse.vgerfs", "not mounted")
+    os.mkdir(target + "/ingest/s")
+    with open(target + "/ingest/s/file", "w", encoding="utf-8") as out:
+        out.write("content")
+    busy = world.admin("backup", "--source", "s", world.work, ok=(11,))
+    with open(target + "/.vgerfs/status.json", encoding="utf-8") as handle:
+        pid = json.load(handle)["pid"]
+    check(str(pid) in busy.errors, "who holds the source is not said: " + busy.errors)
+    done = world.admin_json("umount", target)
+    check(done["mount_point"] == target and not mounts_on(target), "it is still mounted")
+    check(world.admin("dump", "latest:s:file").text == "content", "unmounting did not commit")
+    one_line(world.admin("umount", target, ok=None), 1, "no repository is mounted")
+    one_line(world.admin("mount", target, "-o", "nonsense", ok=None), 1, "nonsense")
+
+
+def an_idle_source_is_committed(world: World):
+    mount = world.mount("autocommit=2s")
+    os.mkdir(mount.ingest + "/s")
+    with open(mount.ingest + "/s/file", "w", encoding="utf-8") as out:
+        out.write("content")
+    for _ in range(300):
+        if world.snapshots("s", client="other"):
+            break
+        time.sleep(0.2)
+    made = world.snapshots("s", client="other")
+    check(len(made) == 1 and made[0]["trigger"] == "idle", "nothing was committed: %r" % made)
+    mount.unmount()
+
+
 def an_ordinary_user_mounts_for_himself(world: World):
     # Device nodes belong to root: a copy of /dev/fuse for everybody, in this namespace only.
     device = world.work + "/fuse"
@@ -234,6 +276,7 @@ def an_ordinary_user_mounts_for_himself(world: World):
 
 
 main(failures_are_one_line_and_an_exit_code, a_fake_mount_does_nothing, it_is_seen_as_what_it_is, the_status_says_who_serves,
-     other_users_stay_out, a_dead_mount_is_replaced, sigterm_ends_it_in_order, the_foreground_ends_by_a_signal,
+     other_users_stay_out, a_dead_mount_is_replaced, a_second_mount_on_top_is_refused,
+     sigterm_ends_it_in_order, the_foreground_ends_by_a_signal,
      umount_waits_for_the_daemon, a_mount_in_use_stays, fstab_lines_work, a_configuration_gives_place_and_secret,
-     an_ordinary_user_mounts_for_himself)
+     the_admin_program_mounts_and_unmounts, an_idle_source_is_committed, an_ordinary_user_mounts_for_himself)

@@ -211,6 +211,26 @@ def the_control_file_commits(world: World):
     put(mount.ingest + "/s/file", b"by command")
     world.admin("commit", mount.path, "s")
     check(world.admin("dump", "latest:s:file").stdout == b"by command", "vgerfs-admin commit did not commit")
+    absent = world.admin("commit", mount.path, "absent", ok=(1,))
+    check("there is no source absent" in absent.errors, "an absent source: " + absent.errors)
+    nowhere = world.admin("commit", world.work, ok=(1,))
+    check("no repository is mounted" in nowhere.errors, "no mount: " + nowhere.errors)
+    mount.unmount()
+
+
+def explicit_commits_take_fsync_out(world: World):
+    mount = world.mount()
+    os.mkdir(mount.ingest + "/s")
+    run("setfattr", "-n", "user.vgerfs.commit", "-v", "explicit", mount.ingest + "/s")
+    put(mount.ingest + "/s/file", b"one")
+    mount.commit("s")
+    check(not world.snapshots("s"), "fsync made a snapshot although commits are explicit")
+    world.admin("commit", mount.path, "s")
+    check(len(world.snapshots("s")) == 1, "the command made none")
+    run("setfattr", "-x", "user.vgerfs.commit", mount.ingest + "/s")
+    put(mount.ingest + "/s/file", b"two")
+    mount.commit("s")
+    check(world.admin("dump", "latest:s:file").stdout == b"two", "fsync does not commit again")
     mount.unmount()
 
 
@@ -232,4 +252,4 @@ def a_waiting_sync_can_be_terminated(world: World):
 main(a_shorter_rewrite_leaves_no_tail, a_write_by_another_user_clears_set_id, refused_by_design,
      rmdir_of_an_empty_source_discards, ordinary_operations, unfinished_writers_make_the_commit_wait,
      create_close_rename_sync_never_gives_busy, sync_shows_the_errno_of_a_failing_store, umount_commits,
-     the_control_file_commits, a_waiting_sync_can_be_terminated)
+     the_control_file_commits, explicit_commits_take_fsync_out, a_waiting_sync_can_be_terminated)
