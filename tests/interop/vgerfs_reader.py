@@ -68,7 +68,8 @@ class Repository:
         need(self.bundle.root_public_key == self.config.root_public_key, "bundle of another root")
         verify(self.bundle.root_public_key, raw[16 + length:], b"vgerfs/1 config\0" + raw[:16 + length], "config")
         self.chunk_key = mac(self.bundle.id_key, b"vgerfs/1 chunk id")
-        self.box = SealedBox(PrivateKey(self.bundle.data_secret_key))
+        # An ingest key has none: it reads the index, and no data.
+        self.box = SealedBox(PrivateKey(self.bundle.data_secret_key)) if self.bundle.data_secret_key else None
         self.data_keys, self.chunks, self.removed, self.blocks = {}, {}, set(), {}
         self.read_index()
 
@@ -112,6 +113,7 @@ class Repository:
         if size == 168:
             sealed = raw[88:168]
             if sealed not in self.data_keys:
+                need(self.box, "this key cannot read")
                 self.data_keys[sealed] = self.box.decrypt(sealed)
             ikm = self.data_keys[sealed] + ikm
         key, commitment = hkdf(ikm, raw[24:56], b"vgerfs/1\0" + self.id + bytes([kind]))

@@ -220,6 +220,41 @@ def full_and_read_only_stores(world: World):
         check(len(world.admin_json("list", repository=repository)) == 2, "a read-only store cannot be listed")
     finally:
         run("umount", "-l", disk)
+
+
+def a_disk_that_fills_up_under_a_mount(world: World):
+    disk = world.work + "/disk"
+    os.mkdir(disk)
+    run("mount", "-t", "tmpfs", "-o", "size=12M", "tmpfs", disk)
+    try:
+        repository = disk + "/repository"
+        world.admin("init", repository=repository)
+        mount = world.mount(repository=repository)
+        os.mkdir(mount.ingest + "/s")
+        with open(mount.ingest + "/s/small", "w") as out:
+            out.write("fits")
+        mount.commit("s")
+        large = os.urandom(150 << 20)  # more than waits in memory
+        failed = run("dd", "of=%s/s/large" % mount.ingest, "bs=1M", stdin=large, ok=None)
+        check(failed.returncode != 0 and "No space left" in failed.errors, "the writer is not told: " + failed.errors)
+        failed = mount.commit("s", ok=(1,))
+        check("No space left" in failed.errors, "sync does not say why: " + failed.errors)
+        failed = mount.unmount(ok=(2,))
+        check("No space left" in failed.errors, "umount does not say why: " + failed.errors)
+        one_line(world.admin("commit", mount.path, ok=None), 16)
+        check(os.path.ismount(mount.path), "the mount is gone although its commit failed")
+        check(world.admin("dump", "latest:s:small", repository=repository).stdout == b"fits", "the snapshot is damaged")
+        run("mount", "-o", "remount,size=400M", disk)
+        time.sleep(1.1)  # it is asked again once a second
+        run("dd", "of=%s/s/large" % mount.ingest, "bs=1M", stdin=large)
+        mount.unmount()
+        check(world.admin("dump", "latest:s:large", repository=repository).stdout == large, "other content")
+        world.admin("check", "--read-data", repository=repository)
+    finally:
+        run("umount", "-l", disk)
+
+
+def a_store_that_vanishes(world: World):
     vanished = world.mount()
     os.mkdir(vanished.ingest + "/s")
     shutil.move(world.repository, world.repository + ".away")
@@ -231,4 +266,4 @@ def full_and_read_only_stores(world: World):
 
 main(killed_daemon_loses_nothing_committed, what_was_synced_survives_a_kill, killed_backup_loses_nothing,
      an_interrupted_backup_ends_cleanly, damage_hurts_only_what_it_carries, yesterdays_copy_is_refused, errors_are_one_clear_line,
-     full_and_read_only_stores)
+     full_and_read_only_stores, a_disk_that_fills_up_under_a_mount, a_store_that_vanishes)

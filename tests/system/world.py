@@ -300,8 +300,8 @@ def slice_of_usr(target, files=3000):
     make_old(target)
 
 
-def nasty_tree(target):
-    """Everything that file systems can hold and tools stumble over."""
+def nasty_tree(target, entries=100_000):
+    """Everything that file systems can hold and tools stumble over; one directory has so many entries."""
     os.makedirs(target)
     join = lambda *names: os.path.join(os.fsencode(target), *[os.fsencode(name) for name in names])
 
@@ -350,7 +350,7 @@ def nasty_tree(target):
     for name, ns in (("before 1970", -86400 * 10**9 * 3650 - 123456789), ("nanoseconds", 1234567890123456789), ("zero", 0)):
         os.utime(put(join(name)), ns=(ns, ns))
     os.mkdir(join("many"))
-    for i in range(1000 if SMALL else 100_000):
+    for i in range(min(entries, 1000) if SMALL else entries):
         os.close(os.open(join("many", "entry %06d" % i), os.O_CREAT | os.O_WRONLY, 0o644))
     os.chdir(join())
     for i in range(200):
