@@ -10,6 +10,7 @@
 #include "cli/location.h"
 #include "cli/repository_access.h"
 #include "repo/limits.h"
+#include "repo/required_features.h"
 
 namespace vgerfs::cli {
 namespace {
@@ -113,6 +114,7 @@ ExitCode add_key(Context& context, const AddOptions& options) {
     throw Error{ErrorCode::denied, "this key may not add keys",
                 "use a passphrase or key file of role full"};
   }
+  repo::require_features(*repository, repo::Work::maintain);
   repo::Certificate wanted;
   wanted.role = role;
   wanted.created_s = context.io.clock->now().s;
@@ -166,6 +168,7 @@ ExitCode remove_key(Context& context, const RemoveOptions& options) {
     throw Error{ErrorCode::denied, "this key may not remove keys",
                 "use a passphrase or key file of role full"};
   }
+  repo::require_features(*repository, repo::Work::maintain);
   const Slots found = read_slots(*repository);
   const SlotDescription& slot = resolve(found, options.slot);
   const auto full =

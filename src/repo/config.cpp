@@ -117,7 +117,7 @@ Config parse_config(ByteView stored) {
   proto::Config message;
   decode_message(message, payload_of(stored), kWhat);
   Config config;
-  config.supported = check_features(message.features(), "this repository");
+  config.supported = check_features(message.features(), "this repository", Role::full);
   config.repository = id_field<RepositoryId>(message.repository_id(), "the repository id");
   config.root_public_key =
       array_field<sizeof(crypto::PublicKey)>(message.root_public_key(), "the root public key");

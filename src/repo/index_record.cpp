@@ -226,7 +226,7 @@ IndexRecord open_record(ByteView stored, const Keyring& keyring) {
   check_signature(opened, record.author.author);
   record.certificate = message.author();
   try {
-    record.supported = check_features(message.features(), "the index record");
+    record.supported = check_features(message.features(), "the index record", record.author.role);
     if (message.domain() != kDomain) unsupported("is of an unknown deduplication domain");
   } catch (const Error& error) {
     // Whoever stole an ingest key must not lock everybody out with one record from the future.

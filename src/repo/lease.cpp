@@ -50,7 +50,7 @@ Lease open_lease(ByteView stored, const Keyring& keyring) {
   lease.author =
       verify_certificate(message.author(), keyring.repository(), keyring.root_public_key());
   check_signature(opened, lease.author.author);
-  lease.supported = check_features(message.features(), "the lease");
+  lease.supported = check_features(message.features(), "the lease", lease.author.role);
 
   if (message.kind() != proto::LEASE_SHARED && message.kind() != proto::LEASE_EXCLUSIVE) {
     throw Error{ErrorCode::corrupt, "the lease is of no known kind"};

@@ -16,7 +16,7 @@ std::vector<ListedLease> list_leases(Repository& repository) {
   std::vector<ListedLease> listed;
   std::map<SessionId, std::size_t> by_session;
   for (const backends::ObjectInfo& info : objects) {
-    ListedLease found{LeaseId{info.name.id.bytes()}, info.stored_at, {}, {}};
+    ListedLease found{LeaseId{info.name.id.bytes()}, info.stored_at, {}, {}, {}};
     try {
       found.lease =
           open_lease(backends::read_object(repository.backend(), info.name, kMaxLeaseBytes),
@@ -25,8 +25,10 @@ std::vector<ListedLease> list_leases(Repository& repository) {
       if (error.code() == ErrorCode::not_found) continue;  // ended or refreshed meanwhile
       if (error.code() != ErrorCode::corrupt && error.code() != ErrorCode::unsupported) throw;
       found.reason = error.what();
+      found.supported = supported_despite(error);
     }
     if (found.lease) {
+      found.supported = found.lease->supported;
       // While it is refreshed the old and the new one are there.
       const auto [at, added] = by_session.try_emplace(found.lease->session, listed.size());
       if (!added) {

@@ -16,6 +16,7 @@ struct ListedLease {
   std::optional<Timestamp> stored_at;  ///< by the store's clock, where it has one
   std::optional<Lease> lease;          ///< nullopt: it cannot be opened
   std::string reason;                  ///< then: why
+  Supported supported;                 ///< what it leaves to this client, then too
 };
 
 /// A lease claims at most so long a ttl, and one that cannot be opened counts so long.

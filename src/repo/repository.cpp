@@ -283,7 +283,7 @@ bool Repository::read_snapshots(const Listing& listing) {
           if (error.code() == ErrorCode::not_found) return false;
           if (error.code() == ErrorCode::unavailable || error.code() == ErrorCode::interrupted)
             throw;
-          list->unreadable.push_back({id, error.what()});
+          list->unreadable.push_back({id, error.what(), supported_despite(error)});
           warn(fmt::format("{}: {}", format::snapshot_name(id).path(), error.what()));
           continue;
         }
@@ -331,14 +331,10 @@ std::vector<RemovedSnapshot> Repository::removed_snapshots() {
 }
 
 Supported Repository::supported() {
-  Supported all = index_->supported();
-  all.add = all.add && config_.supported.add;
-  all.maintain = all.maintain && config_.supported.maintain;
-  for (const ListedSnapshot& listed : snapshots()->snapshots) {
-    if (listed.snapshot->author.role != Role::full) continue;  // nobody is locked out by a thief
-    all.add = all.add && listed.snapshot->supported.add;
-    all.maintain = all.maintain && listed.snapshot->supported.maintain;
-  }
+  Supported all = index_->supported() & config_.supported;
+  const auto list = snapshots();
+  for (const ListedSnapshot& listed : list->snapshots) all = all & listed.snapshot->supported;
+  for (const UnreadableSnapshot& unreadable : list->unreadable) all = all & unreadable.supported;
   return all;
 }
 

@@ -108,7 +108,7 @@ class Repository {
   std::vector<RecordId> unreadable_records() const;
   /// Removed and not undone. Reads those that are still in the store.
   std::vector<RemovedSnapshot> removed_snapshots();
-  /// What config, records and snapshots in force allow this version to do.
+  /// What config, records and snapshots in force leave to this version. See required_features.h.
   Supported supported();
 
   /// Adds a snapshot that this process has just made durable to the list and returns it as listed

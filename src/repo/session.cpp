@@ -20,6 +20,7 @@
 #include "repo/limits.h"
 #include "repo/maintenance/grace.h"
 #include "repo/program_name.h"
+#include "repo/required_features.h"
 
 namespace vgerfs::repo {
 namespace {
@@ -108,11 +109,7 @@ Session::Impl::Impl(Repository& repository_in, const SessionOptions& options_in)
       // relied on.
       lease(refreshed(repository), new_lease(repository, LeaseKind::shared, id, options_in.host)) {
   repository.refresh();
-  if (!repository.supported().add) {
-    throw Error{ErrorCode::unsupported,
-                "adding to this repository needs a feature that this version does not know",
-                "use a newer version of vgerfs"};
-  }
+  require_features(repository, Work::add);
   repository.keyring().remember(data_key);
   writer.emplace(repository.backend(), repository.index(), repository.keyring(), data_key,
                  repository.cipher(), *repository.options().random,

@@ -70,7 +70,7 @@ Snapshot open_snapshot(const SnapshotId& id, ByteView stored, const Keyring& key
   snapshot.author =
       verify_certificate(message.author(), keyring.repository(), keyring.root_public_key());
   check_signature(opened, snapshot.author.author);
-  snapshot.supported = check_features(message.features(), "the snapshot");
+  snapshot.supported = check_features(message.features(), "the snapshot", snapshot.author.role);
 
   snapshot.kind = message.kind();
   if (snapshot.kind == 0) throw Error{ErrorCode::corrupt, "the snapshot is of no kind"};

@@ -28,6 +28,7 @@ struct ListedSnapshot {
 struct UnreadableSnapshot {
   SnapshotId id;
   std::string reason;
+  Supported supported;  // what it leaves to this client
 };
 
 struct SnapshotList {

@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "repo/required_features.h"
 
 namespace vgerfs::repo {
 
@@ -37,11 +38,7 @@ std::unique_ptr<ExclusiveLease> ExclusiveLease::acquire(Repository& repository) 
     }
   }
   repository.refresh();
-  if (!repository.supported().maintain) {
-    throw Error{ErrorCode::unsupported,
-                "maintaining this repository needs a feature that this version does not know",
-                "use a newer version of vgerfs"};
-  }
+  require_features(repository, Work::maintain);
   return made;
 }
 
