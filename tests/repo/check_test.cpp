@@ -1,4 +1,4 @@
-#include "repo/check.h"
+#include "repo/maintenance/check.h"
 
 #include <gtest/gtest.h>
 
@@ -39,8 +39,10 @@ void commit_files(Repository& repository, std::uint64_t seed, int files) {
 }
 
 CheckResult check(Repository& repository, bool read_data) {
-  return run_check(repository, {.read_data = read_data, .threads = 2, .stop = {}},
-                   [](const CheckProgress&) {});
+  CheckOptions options;
+  options.level = read_data ? CheckLevel::data : CheckLevel::metadata;
+  options.threads = 2;
+  return run_check(repository, options, [](const CheckProgress&) {});
 }
 
 std::vector<Finding> errors(const CheckResult& result) {
