@@ -62,7 +62,7 @@ _vgerfs_admin_command() {
       ;;
     'check')
       words=''
-      options='--help -h --read-data'
+      options='--help -h --quick --read-data --no-vouch'
       argument=":"
       ;;
     'mount')
@@ -145,7 +145,7 @@ _vgerfs_admin() {
   for ((i = 1; i < COMP_CWORD; i++)); do
     word=${COMP_WORDS[i]}
     case $word in
-    --repository | -r | --config | --passphrase-file | --passphrase-command | --passphrase-fd | --key-file | --cache-dir | --state-dir | --host | --encryption | --new-key-file | --label | --source | -s | --exclude | -e | --exclude-from | --tag | -t | --stdin-name | --compression | --tag | -t | --include | -i | --exclude | -e | --threshold | --max-repack | --grace | -o | --role | --host | --label | --new-passphrase-file | --new-passphrase-command | --new-passphrase-fd | --new-key-file) ((i++)) ;;
+    --repository | -r | --config | --passphrase-file | --passphrase-command | --passphrase-fd | --key-file | --cache-dir | --state-dir | --host | --encryption | --new-key-file | --label | --source | -s | --exclude | -e | --exclude-from | --tag | -t | --stdin-name | --compression | --tag | -t | --include | -i | --exclude | -e | --threshold | --max-repack | --grace | --read-data | -o | --role | --host | --label | --new-passphrase-file | --new-passphrase-command | --new-passphrase-fd | --new-key-file) ((i++)) ;;
     -*) ;;
     *)
       if [[ " $words " == *" $word "* ]]; then
@@ -167,6 +167,7 @@ _vgerfs_admin() {
     'compact --grace') : && return ;;
     'compact --max-repack') : && return ;;
     'compact --threshold') : && return ;;
+    'check --read-data') : && return ;;
     'restore --exclude' | 'restore -e') : && return ;;
     'restore --include' | 'restore -i') : && return ;;
     'list --tag' | 'list -t') : && return ;;

@@ -85,7 +85,9 @@ complete -c vgerfs-admin -n '__fish_seen_subcommand_from compact' -l now -d 'Wit
 complete -c vgerfs-admin -n '__fish_seen_subcommand_from compact' -l dry-run -s n -d 'Only say what would be done'
 
 complete -c vgerfs-admin -n '__fish_seen_subcommand_from check; and not __fish_seen_subcommand_from config' -l help -s h -d 'Print this help message and exit'
-complete -c vgerfs-admin -n '__fish_seen_subcommand_from check; and not __fish_seen_subcommand_from config' -l read-data -d 'Also read, decrypt and hash everything'
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from check; and not __fish_seen_subcommand_from config' -l quick -d 'Only look at what is there: names, sizes, closure'
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from check; and not __fish_seen_subcommand_from config' -l read-data -d 'Also read, decrypt and hash everything, or the share whose turn it is: 5%, 50G' -x
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from check; and not __fish_seen_subcommand_from config' -l no-vouch -d 'Do not record which blocks of ingest keys were found good'
 
 complete -c vgerfs-admin -n '__fish_seen_subcommand_from mount' -l help -s h -d 'Print this help message and exit'
 complete -c vgerfs-admin -n '__fish_seen_subcommand_from mount' -s o -d 'Mount options, see vgerfs(8); may be repeated' -x

@@ -10,8 +10,8 @@
 
 #include <gtest/gtest.h>
 
-#include "repo/check.h"
 #include "repo/extents.h"
+#include "repo/maintenance/check.h"
 #include "repo/session.h"
 #include "repo/tree.h"
 #include "repository_fixture.h"
@@ -128,8 +128,11 @@ class MaintenanceWorld {
       EXPECT_EQ(found.at(id), files) << what << ": a snapshot changed";
     }
     EXPECT_EQ(found.size(), expected.size()) << what;
-    const auto checked = repo::run_check(*repository, {.read_data = true, .threads = 1, .stop = {}},
-                                         [](const repo::CheckProgress&) {});
+    repo::CheckOptions options;
+    options.level = repo::CheckLevel::data;
+    options.vouch = false;
+    options.threads = 1;
+    const auto checked = repo::run_check(*repository, options, [](const repo::CheckProgress&) {});
     for (const auto& finding : checked.findings) {
       EXPECT_NE(finding.severity, repo::Severity::error)
           << what << ": " << finding.object << " " << finding.what;

@@ -1,6 +1,7 @@
 #include "repo/maintenance/check.h"
 
 #include <algorithm>
+#include <iterator>
 #include <limits>
 #include <set>
 #include <utility>
@@ -88,6 +89,11 @@ class Checker {
         if (!first.contains(id)) packs.push_back(id);
       }
     }
+    read(packs);
+    publish_vouches();
+  }
+
+  void read(const std::vector<PackId>& packs) {
     std::uint64_t total_bytes = 0;
     const std::set<PackId> chosen(packs.begin(), packs.end());
     for (const ReadRotation::Pack& pack : survey_.packs) {
@@ -105,10 +111,10 @@ class Checker {
       throw;
     }
     rotation_.keep();
-    publish_vouches();
   }
 
   void take(const CheckedPack& pack) {
+    read_.insert(pack.id);
     ++result_.read_packs;
     result_.read_bytes += pack.read_bytes();
     if (pack.entries.empty()) return;
@@ -171,6 +177,10 @@ class Checker {
         look_again();
         continue;
       }
+      if (read_failed_packs(source.failed_packs())) {
+        --attempt;  // there are only so many packs
+        continue;
+      }
       repository_.index().check_once();  // a damaged cache must not pass for a loss
       std::uint64_t done = 0;
       trace_damage(source, table, repository_.index(), bad_, list->snapshots, findings_,
@@ -178,6 +188,15 @@ class Checker {
                    [&] { show("looking for what is hurt", ++done, list->snapshots.size()); });
       return;
     }
+  }
+
+  /// What is wrong with the packs that should have had what the trees lack. False: all were read.
+  bool read_failed_packs(const std::set<PackId>& failed) {
+    std::vector<PackId> unread;
+    std::set_difference(failed.begin(), failed.end(), read_.begin(), read_.end(),
+                        std::back_inserter(unread));
+    read(unread);
+    return !unread.empty();
   }
 
   void look_again() {
@@ -214,6 +233,7 @@ class Checker {
   CheckResult result_;
   FindingList findings_;
   BadPlaces bad_;
+  std::set<PackId> read_;
   PackSurvey survey_;
   Facts vouches_;  // not published yet
   std::uint64_t vouched_blocks_ = 0;

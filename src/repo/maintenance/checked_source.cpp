@@ -1,5 +1,7 @@
 #include "repo/maintenance/checked_source.h"
 
+#include <vector>
+
 #include "base/error.h"
 #include "repo/block.h"
 #include "repo/maintenance/stops_work.h"
@@ -24,6 +26,13 @@ std::optional<std::uint32_t> CheckedSource::plain_bytes(ChunkKind kind, const Ch
   return std::nullopt;
 }
 
+void CheckedSource::fail(const ChunkId& id) {
+  table_.turn_bad(id);
+  const std::vector<ChunkPlace> places = index_.find(id);
+  const std::lock_guard lock{mutex_};
+  for (const ChunkPlace& place : places) failed_packs_.insert(place.pack);
+}
+
 Bytes CheckedSource::get(ChunkKind kind, const ChunkId& id) {
   if (!plain_bytes(kind, id)) {
     if (table_.find(id).state == ChunkTable::State::unknown) {
@@ -37,10 +46,10 @@ Bytes CheckedSource::get(ChunkKind kind, const ChunkId& id) {
     if (chunk_matches(keyring_, kind, id, bytes)) return bytes;
   } catch (const Error& error) {
     if (stops_work(error.code())) throw;
-    table_.turn_bad(id);
+    fail(id);
     throw;
   }
-  table_.turn_bad(id);
+  fail(id);
   throw Error{ErrorCode::corrupt,
               fmt::format("chunk {} has other content than its name says", id.short_hex())};
 }
