@@ -164,10 +164,10 @@ _vgerfs_admin() {
     'key add --host') : && return ;;
     'key add --role') _vgerfs_admin_words 'full ingest' && return ;;
     'mount -o') : && return ;;
+    'check --read-data') : && return ;;
     'compact --grace') : && return ;;
     'compact --max-repack') : && return ;;
     'compact --threshold') : && return ;;
-    'check --read-data') : && return ;;
     'restore --exclude' | 'restore -e') : && return ;;
     'restore --include' | 'restore -i') : && return ;;
     'list --tag' | 'list -t') : && return ;;
