@@ -33,13 +33,7 @@ repo::CompactOptions parse(const CompactCommandOptions& options) {
     compact.max_repack_bytes = *bytes;
   }
   if (!options.grace.empty()) {
-    const auto grace = parse_duration(options.grace);
-    if (!grace) {
-      throw Error{ErrorCode::usage,
-                  fmt::format("--grace {} is not a duration", printable(options.grace)),
-                  "for instance 36h or 7d"};
-    }
-    compact.grace_s = grace->count();
+    compact.grace_s = duration_option("--grace", options.grace).count();
   }
   compact.now = options.now;
   return compact;

@@ -1,6 +1,5 @@
 // delete: removes snapshots from the lists. Their data stays until the repository is compacted.
 #include <algorithm>
-#include <span>
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
@@ -8,68 +7,53 @@
 
 #include "base/error.h"
 #include "cli/commands.h"
-#include "cli/quantity.h"
+#include "cli/snapshot_choice.h"
 #include "cli/snapshot_output.h"
+#include "repo/maintenance/removal.h"
 
 namespace vgerfs::cli {
 namespace {
-
-/// So many removals fit into one record for certain.
-constexpr std::size_t kRemovalsPerRecord = 256;
 
 struct DeleteOptions {
   std::vector<std::string> snapshots;
   bool dry_run = false;
 };
 
-/// All of them, or an error before anything is removed.
-std::vector<repo::ListedSnapshot> resolve_all(const repo::SnapshotList& list,
-                                              const DeleteOptions& options,
-                                              const std::string& host) {
-  std::vector<repo::ListedSnapshot> chosen;
-  for (const std::string& text : options.snapshots) {
-    repo::SnapshotPath wanted = repo::resolve_snapshot(list, text, host);
-    if (!wanted.path.empty()) {
-      throw Error{ErrorCode::usage,
-                  fmt::format("{}: only whole snapshots can be deleted", printable(text))};
-    }
-    const auto same = [&](const repo::ListedSnapshot& other) {
-      return other.snapshot->id == wanted.snapshot.snapshot->id;
-    };
-    if (std::none_of(chosen.begin(), chosen.end(), same))
-      chosen.push_back(std::move(wanted.snapshot));
-  }
-  return chosen;
-}
-
-void remove(repo::Repository& repository, std::span<const repo::ListedSnapshot> chosen,
-            const Clock& clock) {
-  while (!chosen.empty()) {
-    const auto part = chosen.first(std::min(chosen.size(), kRemovalsPerRecord));
-    repo::IndexRecord record;
-    for (const repo::ListedSnapshot& listed : part)
-      record.facts.removals.push_back({listed.snapshot->id, clock.now().s});
-    repository.publish_record(std::move(record));
-    chosen = chosen.subspan(part.size());
-  }
-}
-
 ExitCode delete_snapshots(Context& context, const DeleteOptions& options) {
   const auto repository = context.open_readable_repository();
   const auto list = repository->snapshots();
+  std::vector<std::string> names;
+  std::vector<SnapshotId> ids;  // of those that are not shown, then of the others
+  for (const std::string& name : options.snapshots) {
+    const auto hidden = find_hidden(*list, name);
+    if (!hidden) {
+      names.push_back(name);
+    } else if (std::find(ids.begin(), ids.end(), *hidden) == ids.end()) {
+      ids.push_back(*hidden);
+    }
+  }
+  const std::vector<SnapshotId> hidden = ids;
   const std::vector<repo::ListedSnapshot> chosen =
-      resolve_all(*list, options, repository->options().host);
+      choose_snapshots(*list, names, repository->options().host);
+  const std::vector<SnapshotId> shown = ids_of(chosen);
+  ids.insert(ids.end(), shown.begin(), shown.end());
+  require_not_held(*list, shown);
   check_interrupted(context.io);
-  if (!options.dry_run) remove(*repository, chosen, *context.io.clock);
+  if (!options.dry_run) ids = remove_snapshots(*repository, ids);
+  const char* const verb = options.dry_run ? "would delete " : "deleted ";
   Json document = Json::array();
+  for (const SnapshotId& id : hidden) {
+    document.push_back({{"id", id.hex()}});
+    context.output.line(verb + id.short_hex());
+  }
   for (const repo::ListedSnapshot& listed : chosen) {
+    if (std::find(ids.begin(), ids.end(), listed.snapshot->id) == ids.end()) continue;
     document.push_back(snapshot_json(listed));
-    context.output.line(
-        fmt::format("{} {}  {}/{}  {}", options.dry_run ? "would delete" : "deleted",
-                    listed.snapshot->id.short_hex(), printable(listed.snapshot->host),
-                    printable(listed.snapshot->source), listed.time_name));
+    context.output.line(verb + snapshot_line(listed));
   }
   context.output.json(document);
+  // What was not removed was held by somebody meanwhile.
+  require_not_held(*repository->snapshots(), shown);
   return ExitCode::ok;
 }
 

@@ -137,7 +137,7 @@ ExitCode snapshot_info(Context& context, repo::Repository& repository, const std
   if (listed.stored_at) facts.add("stored at", iso_time(*listed.stored_at));
   facts.add("name", listed.time_name);
   for (const std::string& path : snapshot.paths) facts.add("path", printable(path));
-  facts.add("tags", printable(fmt::format("{}", fmt::join(snapshot.tags, ","))));
+  facts.add("tags", marks_text(listed));
   facts.add("parent", snapshot.parent ? snapshot.parent->short_hex() : "none");
   facts.add("author", printable(snapshot.author.label));
   facts.add("trigger", printable(snapshot.trigger));

@@ -8,7 +8,9 @@
 #include "base/error.h"
 #include "cli/commands.h"
 #include "cli/quantity.h"
+#include "cli/removed_snapshots.h"
 #include "cli/snapshot_output.h"
+#include "repo/maintenance/grace.h"
 
 namespace vgerfs::cli {
 namespace {
@@ -17,21 +19,28 @@ struct ListOptions {
   std::string line;
   std::vector<std::string> tags;
   bool latest = false;
+  bool removed = false;
 };
 
-bool wanted(const repo::Snapshot& snapshot, const ListOptions& options) {
+bool wanted(const repo::ListedSnapshot& listed, const ListOptions& options) {
+  const repo::Snapshot& snapshot = *listed.snapshot;
   const std::size_t slash = options.line.find('/');
   const std::string_view line = options.line;
   if (slash != line.npos && snapshot.host != line.substr(0, slash)) return false;
   const std::string_view source = slash == line.npos ? line : line.substr(slash + 1);
   if (!source.empty() && snapshot.source != source) return false;
   return std::all_of(options.tags.begin(), options.tags.end(), [&](const std::string& tag) {
-    return std::find(snapshot.tags.begin(), snapshot.tags.end(), tag) != snapshot.tags.end();
+    return std::find(listed.tags.begin(), listed.tags.end(), tag) != listed.tags.end();
   });
 }
 
 ExitCode list(Context& context, const ListOptions& options) {
   const auto repository = context.open_readable_repository();
+  if (options.removed) {
+    print_removed(context, *repository, repo::kDefaultGrace_s,
+                  [&](const auto& listed) { return wanted(listed, options); });
+    return ExitCode::ok;
+  }
   const auto list = repository->snapshots();
   Json document = Json::array();
   Table table{{{"ID"},
@@ -43,19 +52,19 @@ ExitCode list(Context& context, const ListOptions& options) {
                {"TAGS"}}};
   for (const repo::ListedSnapshot& listed : list->snapshots) {
     const repo::Snapshot& snapshot = *listed.snapshot;
-    if (!wanted(snapshot, options)) continue;
+    if (!wanted(listed, options)) continue;
     if (options.latest && repo::latest_of(*list, snapshot.host, snapshot.source) != &listed)
       continue;
     document.push_back(snapshot_json(listed));
-    std::string remarks = fmt::format("{}", fmt::join(snapshot.tags, ","));
+    std::string remarks = marks_text(listed);
     if (!snapshot.belongs_to_line)
-      remarks += fmt::format(" (not counted: {} may not write for {})", snapshot.author.label,
-                             snapshot.host);
+      remarks += fmt::format(" (not counted: {} may not write for {})",
+                             printable(snapshot.author.label), printable(snapshot.host));
     if (snapshot.statistics.failed() > 0)
       remarks += fmt::format(" ({} failed)", snapshot.statistics.failed());
     table.add({snapshot.id.short_hex(), listed.time_name, printable(snapshot.host),
                printable(snapshot.source), fmt::format("{}", snapshot.statistics.files()),
-               format_size(snapshot.statistics.logical_bytes()), printable(remarks)});
+               format_size(snapshot.statistics.logical_bytes()), std::move(remarks)});
   }
   if (!document.empty()) context.output.result(table.text());
   if (document.empty() && list->unreadable.empty()) context.output.line("no snapshots");
@@ -73,7 +82,11 @@ Run add_list(CLI::App& app) {
   app.add_option("-t,--tag", options->tags, "Only those with this tag; may be repeated")
       ->type_name("TAG")
       ->allow_extra_args(false);
-  app.add_flag("--latest", options->latest, "Only the newest of each host and source");
+  auto* latest =
+      app.add_flag("--latest", options->latest, "Only the newest of each host and source");
+  app.add_flag("--removed", options->removed,
+               "Those that were removed and can perhaps be brought back")
+      ->excludes(latest);
   return [options](Context& context) { return list(context, *options); };
 }
 

@@ -15,6 +15,7 @@ Run add_config_check(CLI::App& app);
 Run add_config_example(CLI::App& app);
 Run add_delete(CLI::App& app);
 Run add_dump(CLI::App& app);
+Run add_hold(CLI::App& app);
 Run add_info(CLI::App& app);
 Run add_init(CLI::App& app);
 Run add_key_add(CLI::App& app);
@@ -25,8 +26,12 @@ Run add_lock_break(CLI::App& app);
 Run add_lock_list(CLI::App& app);
 Run add_ls(CLI::App& app);
 Run add_mount(CLI::App& app);
+Run add_prune(CLI::App& app);
+Run add_release(CLI::App& app);
 Run add_restore(CLI::App& app);
+Run add_tag(CLI::App& app);
 Run add_umount(CLI::App& app);
+Run add_undelete(CLI::App& app);
 Run add_version(CLI::App& app);
 
 }  // namespace vgerfs::cli

@@ -17,7 +17,6 @@
 namespace vgerfs::cli {
 namespace {
 
-constexpr std::int64_t kMaxKeep = 1'000'000;
 constexpr std::int64_t kMinCompressionLevel = 1;
 constexpr std::int64_t kMaxCompressionLevel = 19;
 
@@ -33,7 +32,7 @@ class ConfigurationParser {
   void read_repository(const YAML::Node& node);
   void read_source(const YAML::Node& node);
   EncryptionSettings encryption(const YAML::Node& node);
-  RetentionSettings retention(const YAML::Node& node);
+  repo::RetentionRules retention(const YAML::Node& node);
   std::optional<std::string> name(const YAML::Node& node, std::string_view what);
   std::optional<std::string> path(const YAML::Node& node, std::string_view what);
   std::optional<std::string> url(const YAML::Node& node);
@@ -224,27 +223,25 @@ EncryptionSettings ConfigurationParser::encryption(const YAML::Node& node) {
   return settings;
 }
 
-RetentionSettings ConfigurationParser::retention(const YAML::Node& node) {
-  RetentionSettings settings;
+repo::RetentionRules ConfigurationParser::retention(const YAML::Node& node) {
+  repo::RetentionRules rules;
   std::vector<YamlField> fields;
   const std::pair<std::string_view, std::optional<std::uint32_t>*> counts[] = {
-      {"keep_last", &settings.keep_last},       {"keep_hourly", &settings.keep_hourly},
-      {"keep_daily", &settings.keep_daily},     {"keep_weekly", &settings.keep_weekly},
-      {"keep_monthly", &settings.keep_monthly}, {"keep_yearly", &settings.keep_yearly}};
+      {"keep_last", &rules.last},       {"keep_hourly", &rules.hourly},
+      {"keep_daily", &rules.daily},     {"keep_weekly", &rules.weekly},
+      {"keep_monthly", &rules.monthly}, {"keep_yearly", &rules.yearly}};
   for (const auto& [key, to] : counts) {
     fields.push_back({key, [this, key = key, to = to](const YAML::Node& n) {
                         if (const auto value = reader_.integer(n, key, 0, kMaxKeep))
                           *to = static_cast<std::uint32_t>(*value);
                       }});
   }
-  fields.push_back({"keep_within", [&](const YAML::Node& n) {
-                      settings.keep_within = reader_.duration(n, "keep_within");
-                    }});
-  fields.push_back({"keep_tags", [&](const YAML::Node& n) {
-                      settings.keep_tags = reader_.texts(n, "keep_tags");
-                    }});
+  fields.push_back({"keep_within",
+                    [&](const YAML::Node& n) { rules.within = reader_.period(n, "keep_within"); }});
+  fields.push_back(
+      {"keep_tags", [&](const YAML::Node& n) { rules.tags = reader_.texts(n, "keep_tags"); }});
   reader_.mapping(node, "retention", fields);
-  return settings;
+  return rules;
 }
 
 std::optional<std::string> ConfigurationParser::name(const YAML::Node& node,

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "cli/io.h"
+#include "repo/maintenance/retention.h"
 
 namespace vgerfs::cli {
 
@@ -41,17 +42,8 @@ struct SourceSettings {
   bool exclude_caches = false;
 };
 
-/// What `prune` keeps. Unset counts keep nothing by themselves.
-struct RetentionSettings {
-  std::optional<std::uint32_t> keep_last;
-  std::optional<std::uint32_t> keep_hourly;
-  std::optional<std::uint32_t> keep_daily;
-  std::optional<std::uint32_t> keep_weekly;
-  std::optional<std::uint32_t> keep_monthly;
-  std::optional<std::uint32_t> keep_yearly;
-  std::optional<std::chrono::seconds> keep_within;
-  std::vector<std::string> keep_tags;
-};
+/// So many snapshots of a kind at most can be asked for.
+inline constexpr std::uint32_t kMaxKeep = 1'000'000;
 
 /// A plain value. Paths are absolute: relative ones in the file count from its directory, `~/` from
 /// HOME.
@@ -61,7 +53,7 @@ struct Configuration {
   EncryptionSettings encryption;  ///< for repositories without settings of their own
   std::vector<SourceSettings> sources;
   std::vector<std::string> excludes;
-  std::optional<RetentionSettings> retention;
+  std::optional<repo::RetentionRules> retention;  ///< what `prune` keeps
   std::optional<std::string> host;
   std::optional<std::string> cache_dir;
   std::optional<std::string> state_dir;

@@ -53,7 +53,7 @@ exclude_patterns:
   - lost+found/
   - "*.swp"
 
-# What is kept when old snapshots are removed, per host and source.
+# What `vgerfs-admin prune` keeps, per host and source.
 retention:
   keep_last: 3
   keep_hourly: 24
@@ -61,7 +61,7 @@ retention:
   keep_weekly: 5
   keep_monthly: 12
   keep_yearly: 5
-  # Everything younger than this: s, m, h, d, w or y.
+  # Everything that is at most so much older than the newest: y, m (months), w, d or h.
   keep_within: 2d
   # Everything with one of these tags.
   keep_tags: [keep]

@@ -1,11 +1,16 @@
 #include "cli/quantity.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
+#include <iterator>
 #include <limits>
 #include <utility>
 
 #include <fmt/format.h>
+
+#include "base/error.h"
+#include "cli/output.h"
 
 namespace vgerfs::cli {
 namespace {
@@ -18,6 +23,17 @@ constexpr std::int64_t kMaxDuration = 1000 * 365 * kDay;
 constexpr std::pair<std::string_view, std::int64_t> kDurationUnits[] = {
     {"s", 1},    {"m", kMinute},  {"min", kMinute}, {"h", kHour},
     {"d", kDay}, {"w", 7 * kDay}, {"y", 365 * kDay}};
+
+struct PeriodUnit {
+  std::string_view name;
+  std::uint32_t repo::Period::*part;
+  std::uint32_t times;
+};
+constexpr PeriodUnit kPeriodUnits[] = {{"y", &repo::Period::months, 12},
+                                       {"m", &repo::Period::months, 1},
+                                       {"w", &repo::Period::days, 7},
+                                       {"d", &repo::Period::days, 1},
+                                       {"h", &repo::Period::hours, 1}};
 
 constexpr std::string_view kSizeUnits[] = {"", "K", "M", "G", "T", "P"};
 
@@ -32,6 +48,15 @@ std::optional<std::uint64_t> take_number(std::string_view& rest) {
   return number;
 }
 
+/// Takes the letters at the start of `rest`.
+std::string_view take_unit(std::string_view& rest) {
+  std::size_t length = 0;
+  while (length < rest.size() && !is_digit(rest[length])) ++length;
+  const std::string_view unit = rest.substr(0, length);
+  rest.remove_prefix(length);
+  return unit;
+}
+
 }  // namespace
 
 std::optional<std::chrono::seconds> parse_duration(std::string_view text) {
@@ -39,10 +64,7 @@ std::optional<std::chrono::seconds> parse_duration(std::string_view text) {
   if (text.empty()) return std::nullopt;
   while (!text.empty()) {
     const auto number = take_number(text);
-    std::size_t length = 0;
-    while (length < text.size() && !is_digit(text[length])) ++length;
-    const std::string_view unit = text.substr(0, length);
-    text.remove_prefix(length);
+    const std::string_view unit = take_unit(text);
     std::int64_t seconds = 0;
     for (const auto& [name, value] : kDurationUnits) {
       if (name == unit) seconds = value;
@@ -54,6 +76,41 @@ std::optional<std::chrono::seconds> parse_duration(std::string_view text) {
     total += static_cast<std::int64_t>(*number) * seconds;
   }
   return std::chrono::seconds{total};
+}
+
+std::chrono::seconds duration_option(std::string_view option, std::string_view text) {
+  if (const auto duration = parse_duration(text)) return *duration;
+  throw Error{ErrorCode::usage, fmt::format("{} {} is not a duration", option, printable(text)),
+              "for instance 36h or 7d"};
+}
+
+std::optional<repo::Period> parse_period(std::string_view text) {
+  repo::Period period;
+  while (!text.empty()) {
+    const auto number = take_number(text);
+    const std::string_view name = take_unit(text);
+    const auto* const unit =
+        std::find_if(std::begin(kPeriodUnits), std::end(kPeriodUnits),
+                     [&](const PeriodUnit& known) { return known.name == name; });
+    if (!number || unit == std::end(kPeriodUnits)) return std::nullopt;
+    std::uint32_t& part = period.*unit->part;
+    if (*number > (repo::kMaxPeriod.*unit->part - part) / unit->times) return std::nullopt;
+    part += static_cast<std::uint32_t>(*number) * unit->times;
+  }
+  if (period == repo::Period{}) return std::nullopt;
+  return period;
+}
+
+std::string format_period(const repo::Period& period) {
+  std::string text;
+  const auto add = [&](std::uint32_t number, char unit) {
+    if (number > 0) text += fmt::format("{}{}", number, unit);
+  };
+  add(period.months / 12, 'y');
+  add(period.months % 12, 'm');
+  add(period.days, 'd');
+  add(period.hours, 'h');
+  return text;
 }
 
 std::optional<std::uint64_t> parse_size(std::string_view text) {

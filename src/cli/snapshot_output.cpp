@@ -84,7 +84,8 @@ Json snapshot_json(const repo::ListedSnapshot& listed) {
             {"name", listed.time_name},
             {"host", snapshot.host},
             {"source", snapshot.source},
-            {"tags", snapshot.tags},
+            {"tags", listed.tags},
+            {"held", listed.held},
             {"paths", Json::array()},
             {"parent", nullptr},
             {"author", snapshot.author.label},
@@ -96,6 +97,18 @@ Json snapshot_json(const repo::ListedSnapshot& listed) {
   if (snapshot.parent) json["parent"] = snapshot.parent->hex();
   if (listed.stored_at) json["stored_at"] = iso_time(*listed.stored_at);
   return json;
+}
+
+std::string snapshot_line(const repo::ListedSnapshot& listed) {
+  return fmt::format("{}  {}/{}  {}", listed.snapshot->id.short_hex(),
+                     printable(listed.snapshot->host), printable(listed.snapshot->source),
+                     listed.time_name);
+}
+
+std::string marks_text(const repo::ListedSnapshot& listed) {
+  std::string text = fmt::format("{}", fmt::join(listed.tags, ","));
+  if (listed.held) text += text.empty() ? "(held)" : " (held)";
+  return printable(text);
 }
 
 std::string_view type_name(repo::EntryType type) noexcept { return type_of(type).name; }

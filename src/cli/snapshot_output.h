@@ -11,6 +11,10 @@ namespace vgerfs::cli {
 
 /// The members of a snapshot in --json; documented in vgerfs-admin(1).
 Json snapshot_json(const repo::ListedSnapshot& listed);
+/// "3fa1b2c3  host/source  2026-11-20T23.10.05Z", for sentences about one.
+std::string snapshot_line(const repo::ListedSnapshot& listed);
+/// Effective tags, and whether it is held: "weekly,keep (held)".
+std::string marks_text(const repo::ListedSnapshot& listed);
 Json statistics_json(const format::proto::Statistics& statistics);
 
 /// An entry of a tree: type, path and attributes.

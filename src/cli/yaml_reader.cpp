@@ -132,6 +132,15 @@ std::optional<std::chrono::seconds> YamlReader::duration(const YAML::Node& node,
   return std::nullopt;
 }
 
+std::optional<repo::Period> YamlReader::period(const YAML::Node& node, std::string_view what) {
+  if (node.IsScalar()) {
+    if (const auto value = parse_period(node.Scalar())) return value;
+  }
+  problem(node.Mark(), expects(what, "a period", node),
+          "write a number and y, m (months), w, d or h, for instance 30d, 1y6m or 48h");
+  return std::nullopt;
+}
+
 void YamlReader::problem(const YAML::Mark& mark, std::string message, std::string hint) {
   const auto from_one = [](int position) {
     return position < 0 ? std::size_t{1} : static_cast<std::size_t>(position) + 1;

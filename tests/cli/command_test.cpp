@@ -4,12 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "backends/open_backend.h"
-#include "cli/cli_run.h"
-#include "cli/repository_access.h"
-#include "repo/extents.h"
-#include "repo/session.h"
-#include "repo/tree.h"
+#include "cli/command_fixture.h"
 
 namespace vgerfs::cli {
 namespace {
@@ -19,102 +14,6 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::SizeIs;
 using testing::UnorderedElementsAre;
-
-/// A repository whose key file opens in no time, and clients of it.
-class Commands : public testing::Test {
- protected:
-  void SetUp() override {
-    const RunResult made = admin({"init", "--new-key-file", key_});
-    ASSERT_EQ(made.status, 0) << made.err;
-  }
-
-  /// A run with the full key, as host "here".
-  RunResult admin(std::vector<std::string> arguments) {
-    return with_key(key_, std::move(arguments));
-  }
-  RunResult with_key(const std::string& key, std::vector<std::string> arguments) {
-    TestIo surroundings;
-    prepare(surroundings);
-    if (arguments.at(0) != "init" || arguments.size() < 3)
-      arguments.insert(arguments.begin(), {"--host", "here"});
-    if (std::find(arguments.begin(), arguments.end(), "init") == arguments.end()) {
-      arguments.insert(arguments.begin(), {"--key-file", key});
-    }
-    return run(arguments, surroundings);
-  }
-  void prepare(TestIo& surroundings) {
-    surroundings.environment["VGERFS_REPOSITORY"] = repository_;
-    surroundings.environment["VGERFS_CACHE_DIR"] = directory_ / "cache";
-    surroundings.environment["VGERFS_STATE_DIR"] = directory_ / "state";
-  }
-
-  /// A snapshot of one directory: d/file ("hello", a hole of 100 bytes, "world"), link -> d/file,
-  /// empty.
-  std::string add_snapshot(const std::string& host = "here", const std::string& source = "home",
-                           const std::vector<std::string>& tags = {}) {
-    repo::OpenOptions options;
-    options.directories = {.cache = directory_ / "writer-cache",
-                           .state = directory_ / "writer-state"};
-    options.host = host;
-    TestIo surroundings;
-    const auto repository =
-        repo::Repository::open(backends::open_backend(repository_),
-                               to_credential(read_key_file(key_, surroundings.io)), options);
-    repo::SessionOptions session_options;
-    session_options.host = host;
-    session_options.source = source;
-    repo::Session session{*repository, session_options};
-    repo::Entry file;
-    file.set_name("file");
-    file.set_type(repo::EntryType::ENTRY_FILE);
-    file.set_mode(0640);
-    file.set_user("ann");
-    file.set_mtime_s(1'700'000'000);
-    repo::ExtentListBuilder extents{session};
-    extents.add({.bytes = 5,
-                 .chunk = session.put(repo::ChunkKind::data, bytes_of("hello")),
-                 .chunk_offset = 0});
-    extents.add({.bytes = 100, .chunk = {}, .chunk_offset = 0});
-    extents.add({.bytes = 5,
-                 .chunk = session.put(repo::ChunkKind::data, bytes_of("old world")),
-                 .chunk_offset = 4});
-    extents.finish(file);
-    repo::Entry directory;
-    directory.set_name("d");
-    directory.set_type(repo::EntryType::ENTRY_DIRECTORY);
-    directory.set_mode(0755);
-    directory.set_subtree(tree(session, {file}));
-    repo::Entry odd;
-    odd.set_name("caf\xe9\n");
-    odd.set_type(repo::EntryType::ENTRY_FIFO);
-    repo::Entry link;
-    link.set_name("link");
-    link.set_type(repo::EntryType::ENTRY_SYMLINK);
-    link.set_mode(0777);
-    link.set_symlink_target("d/file");
-    repo::SnapshotDraft draft;
-    draft.root.set_type(repo::EntryType::ENTRY_DIRECTORY);
-    draft.root.set_mode(0755);
-    draft.root.set_subtree(tree(session, {odd, directory, link}));
-    draft.paths = {"/home"};
-    draft.tags = tags;
-    draft.statistics.set_files(1);
-    draft.statistics.set_logical_bytes(110);
-    draft.trigger = "test";
-    return session.commit(draft).snapshot->id.hex();
-  }
-
-  TemporaryDirectory directory_;
-  std::string key_ = directory_ / "key";
-  std::string repository_ = directory_ / "repository";
-
- private:
-  static std::string tree(repo::Session& session, const std::vector<repo::Entry>& entries) {
-    repo::DirectoryBuilder builder{session, {}};
-    for (const repo::Entry& entry : entries) builder.add(entry);
-    return builder.finish().value().raw();
-  }
-};
 
 TEST_F(Commands, InitRefusesASecondRepositoryAndKeepsTheFirst) {
   const std::string second = directory_ / "second-key";

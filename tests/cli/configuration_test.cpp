@@ -58,15 +58,15 @@ TEST(Configuration, TheExampleIsValidAndComplete) {
   EXPECT_THAT(c.sources[1].tags, ElementsAre("weekly"));
   EXPECT_FALSE(c.sources[1].one_file_system);
   EXPECT_THAT(c.excludes, ElementsAre("lost+found/", "*.swp"));
-  const RetentionSettings& keep = c.retention.value();
-  EXPECT_EQ(keep.keep_last, 3U);
-  EXPECT_EQ(keep.keep_hourly, 24U);
-  EXPECT_EQ(keep.keep_daily, 7U);
-  EXPECT_EQ(keep.keep_weekly, 5U);
-  EXPECT_EQ(keep.keep_monthly, 12U);
-  EXPECT_EQ(keep.keep_yearly, 5U);
-  EXPECT_EQ(keep.keep_within, std::chrono::hours{48});
-  EXPECT_THAT(keep.keep_tags, ElementsAre("keep"));
+  const repo::RetentionRules& keep = c.retention.value();
+  EXPECT_EQ(keep.last, 3U);
+  EXPECT_EQ(keep.hourly, 24U);
+  EXPECT_EQ(keep.daily, 7U);
+  EXPECT_EQ(keep.weekly, 5U);
+  EXPECT_EQ(keep.monthly, 12U);
+  EXPECT_EQ(keep.yearly, 5U);
+  EXPECT_EQ(keep.within, (repo::Period{.months = 0, .days = 2, .hours = 0}));
+  EXPECT_THAT(keep.tags, ElementsAre("keep"));
   EXPECT_EQ(c.checkpoint_interval, std::chrono::minutes{3});
   EXPECT_EQ(c.compression_level, 1);
 }

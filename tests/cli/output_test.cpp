@@ -27,6 +27,23 @@ TEST(Quantity, ReadsDurations) {
   }
 }
 
+TEST(Quantity, PeriodsAreOfTheCalendar) {
+  const auto period = [](std::uint32_t months, std::uint32_t days, std::uint32_t hours) {
+    return repo::Period{months, days, hours};
+  };
+  EXPECT_EQ(parse_period("30d"), period(0, 30, 0));
+  EXPECT_EQ(parse_period("1y6m"), period(18, 0, 0));
+  EXPECT_EQ(parse_period("48h"), period(0, 0, 48));
+  EXPECT_EQ(parse_period("2w1d"), period(0, 15, 0));
+  EXPECT_EQ(parse_period("1000y"), period(12'000, 0, 0));
+  for (const char* wrong : {"", "0d", "1", "d", "1 d", "-1d", "1x", "1min", "30s", "1001y",
+                            "1000y1m", "99999999999999999999d", "4294967297h"}) {
+    EXPECT_EQ(parse_period(wrong), std::nullopt) << wrong;
+  }
+  EXPECT_EQ(format_period(period(18, 15, 3)), "1y6m15d3h");
+  EXPECT_EQ(format_period(period(0, 30, 0)), "30d");
+}
+
 TEST(Quantity, ReadsSizes) {
   EXPECT_EQ(parse_size("0"), 0U);
   EXPECT_EQ(parse_size("64K"), 65536U);

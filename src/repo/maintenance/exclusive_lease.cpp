@@ -2,7 +2,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
-#include "repo/required_features.h"
+#include "repo/maintenance/maintainer.h"
 
 namespace vgerfs::repo {
 
@@ -11,10 +11,7 @@ ExclusiveLease::ExclusiveLease(Repository& repository, const SessionId& id)
       keeper_(repository, new_lease(repository, LeaseKind::exclusive, id, default_host())) {}
 
 std::unique_ptr<ExclusiveLease> ExclusiveLease::acquire(Repository& repository) {
-  if (!repository.can_read()) {
-    throw Error{ErrorCode::denied, "an ingest key cannot maintain a repository: it reads nothing",
-                "use a full key"};
-  }
+  require_maintainer(repository);
   const auto id = crypto::random_array<sizeof(SessionId)>(*repository.options().random);
   std::unique_ptr<ExclusiveLease> made{new ExclusiveLease{repository, id}};
   const std::vector<ListedLease> leases = list_leases(repository);
@@ -38,7 +35,7 @@ std::unique_ptr<ExclusiveLease> ExclusiveLease::acquire(Repository& repository) 
     }
   }
   repository.refresh();
-  require_features(repository, Work::maintain);
+  require_maintainer(repository);
   return made;
 }
 

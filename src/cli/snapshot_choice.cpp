@@ -1,0 +1,61 @@
+#include "cli/snapshot_choice.h"
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "base/error.h"
+#include "cli/output.h"
+
+namespace vgerfs::cli {
+
+std::vector<repo::ListedSnapshot> choose_snapshots(const repo::SnapshotList& list,
+                                                   const std::vector<std::string>& names,
+                                                   std::string_view this_host) {
+  std::vector<repo::ListedSnapshot> chosen;
+  for (const std::string& name : names) {
+    repo::SnapshotPath wanted = repo::resolve_snapshot(list, name, this_host);
+    if (!wanted.path.empty()) {
+      throw Error{ErrorCode::usage,
+                  fmt::format("{}: this is for whole snapshots", printable(name))};
+    }
+    const auto same = [&](const repo::ListedSnapshot& other) {
+      return other.snapshot->id == wanted.snapshot.snapshot->id;
+    };
+    if (std::none_of(chosen.begin(), chosen.end(), same))
+      chosen.push_back(std::move(wanted.snapshot));
+  }
+  return chosen;
+}
+
+std::vector<SnapshotId> ids_of(const std::vector<repo::ListedSnapshot>& snapshots) {
+  std::vector<SnapshotId> ids;
+  for (const repo::ListedSnapshot& listed : snapshots) ids.push_back(listed.snapshot->id);
+  return ids;
+}
+
+std::optional<SnapshotId> find_hidden(const repo::SnapshotList& list, std::string_view name) {
+  std::vector<SnapshotId> hidden;
+  std::size_t shown = 0;
+  const auto has_name = [&](const SnapshotId& id) {
+    return !name.empty() && id.hex().starts_with(name);
+  };
+  for (const repo::UnreadableSnapshot& unreadable : list.unreadable) {
+    if (has_name(unreadable.id)) hidden.push_back(unreadable.id);
+  }
+  std::copy_if(list.revoked.begin(), list.revoked.end(), std::back_inserter(hidden), has_name);
+  if (hidden.empty()) return std::nullopt;
+  for (const repo::ListedSnapshot& listed : list.snapshots) {
+    shown += has_name(listed.snapshot->id) ? 1 : 0;
+  }
+  if (hidden.size() + shown > 1) {
+    throw Error{ErrorCode::usage,
+                fmt::format("'{}' names {} snapshots", printable(name), hidden.size() + shown),
+                "write more of its id"};
+  }
+  return hidden.front();
+}
+
+}  // namespace vgerfs::cli

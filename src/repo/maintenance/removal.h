@@ -1,0 +1,18 @@
+// Removing snapshots: a record says so, nothing is deleted. Safe beside everything.
+#pragma once
+
+#include <vector>
+
+#include "repo/repository.h"
+
+namespace vgerfs::repo {
+
+/// Throws denied if one of them is held. `list` as of the last refresh.
+void require_not_held(const SnapshotList& list, const std::vector<SnapshotId>& snapshots);
+
+/// Publishes the removals and refreshes. One that somebody held meanwhile is brought back: a hold
+/// that was granted counts. Returns those that are removed. Throws as require_maintainer.
+std::vector<SnapshotId> remove_snapshots(Repository& repository,
+                                         const std::vector<SnapshotId>& snapshots);
+
+}  // namespace vgerfs::repo

@@ -1,0 +1,150 @@
+#include "repo/maintenance/undelete.h"
+
+#include <algorithm>
+#include <memory>
+#include <utility>
+
+#include "base/error.h"
+#include "repo/limits.h"
+#include "repo/maintenance/closure.h"
+#include "repo/maintenance/exclusive_lease.h"
+#include "repo/maintenance/maintainer.h"
+#include "repo/maintenance/removal.h"
+
+namespace vgerfs::repo {
+namespace {
+
+std::vector<SnapshotRemoval> removals_of(Repository& repository, const SnapshotId& id) {
+  std::vector<SnapshotRemoval> removals = repository.index().facts().removals;
+  std::erase_if(removals, [&](const SnapshotRemoval& other) { return other.snapshot != id; });
+  return removals;
+}
+
+/// By what the removals say and by when the store received them, where it tells. A time that has
+/// not come says nothing.
+bool within_grace(Repository& repository, const std::vector<SnapshotRemoval>& removals,
+                  std::int64_t grace_s) {
+  const std::int64_t now_s = repository.options().clock->now().s;
+  const auto young = [&](std::int64_t time_s) {
+    return time_s <= now_s && now_s - time_s < grace_s;
+  };
+  return std::all_of(removals.begin(), removals.end(), [&](const SnapshotRemoval& removal) {
+    if (!young(removal.time_s)) return false;
+    const auto info = repository.backend().stat(format::record_name(*removal.origin));
+    return !info || !info->stored_at || young(info->stored_at->s);
+  });
+}
+
+void undo(Repository& repository, const SnapshotId& id,
+          const std::vector<SnapshotRemoval>& removals) {
+  IndexRecord record;
+  for (const SnapshotRemoval& removal : removals) {
+    record.facts.undoes.push_back({*removal.origin, {ObjectId{id.bytes()}}});
+  }
+  repository.publish_record(std::move(record));
+}
+
+/// Maintenance that loaded its state before the undo may have deleted the object all the same.
+void keep_object(Repository& repository, const SnapshotId& id, const Bytes& stored) {
+  if (repository.backend().stat(format::snapshot_name(id))) return;
+  backends::write_object(repository.backend(), format::ObjectType::snapshot, stored);
+  repository.backend().barrier();
+}
+
+Bytes read_object_of(Repository& repository, const SnapshotId& id) {
+  try {
+    return backends::read_object(repository.backend(), format::snapshot_name(id),
+                                 kMaxSnapshotBytes);
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::not_found) throw;
+    throw Error{ErrorCode::not_found,
+                fmt::format("snapshot {} is gone: maintenance deleted its object", id.short_hex()),
+                "a copy of the repository may still have it"};
+  }
+}
+
+void remove_again(Repository& repository, const SnapshotId& id) {
+  try {
+    remove_snapshots(repository, {id});
+  } catch (Error& error) {
+    error.add_context(fmt::format(
+        "snapshot {} was brought back, but it may lack data and could not be removed again",
+        id.short_hex()));
+    throw;
+  }
+}
+
+[[noreturn]] void throw_incomplete(const SnapshotId& id, const ClosureReport& report) {
+  std::string pieces;
+  for (const MissingPiece& piece : report.missing) {
+    pieces += fmt::format("\n  {}: {}", piece.path.empty() ? "/" : piece.path, piece.what);
+  }
+  if (report.missing_count > report.missing.size()) {
+    pieces += fmt::format("\n  and {} more", report.missing_count - report.missing.size());
+  }
+  throw Error{ErrorCode::corrupt,
+              fmt::format("snapshot {} cannot be brought back, some of its data is gone:{}",
+                          id.short_hex(), pieces),
+              "the grace time was over; it stays removed"};
+}
+
+}  // namespace
+
+Timestamp promised_until(const RemovedSnapshot& removed, std::int64_t grace_s) {
+  VGERFS_CHECK(!removed.removals.empty());
+  const auto first = std::min_element(
+      removed.removals.begin(), removed.removals.end(),
+      [](const SnapshotRemoval& a, const SnapshotRemoval& b) { return a.time_s < b.time_s; });
+  return {first->time_s + grace_s, 0};
+}
+
+ListedSnapshot undelete(Repository& repository, const SnapshotId& id,
+                        const UndeleteOptions& options) {
+  require_maintainer(repository);
+  repository.refresh();
+  std::unique_ptr<ExclusiveLease> lease;
+  if (!within_grace(repository, removals_of(repository, id), options.grace_s)) {
+    lease = ExclusiveLease::acquire(repository);
+  }
+  const std::vector<SnapshotRemoval> removals = removals_of(repository, id);
+  if (removals.empty()) {
+    throw Error{ErrorCode::not_found, fmt::format("snapshot {} is not removed", id.short_hex())};
+  }
+  const Bytes stored = read_object_of(repository, id);
+  const Snapshot snapshot = open_snapshot(id, stored, repository.keyring());
+  if (lease && snapshot.kind != kTreeSnapshot) {
+    throw Error{ErrorCode::unsupported,
+                fmt::format("snapshot {} is of a kind that this version cannot check: the grace "
+                            "time is over, some of its data may be gone",
+                            id.short_hex()),
+                "use a newer version of vgerfs"};
+  }
+  undo(repository, id, removals);
+  keep_object(repository, id, stored);
+  repository.refresh();
+  if (lease) {
+    ClosureReport report;
+    try {
+      report = check_closure(repository, snapshot.root, options.stop);
+    } catch (...) {
+      remove_again(repository, id);  // nobody knows whether it is whole
+      throw;
+    }
+    if (report.missing_count > 0) {
+      remove_again(repository, id);
+      throw_incomplete(id, report);
+    }
+  }
+  const auto list = repository.snapshots();
+  const auto found =
+      std::find_if(list->snapshots.begin(), list->snapshots.end(),
+                   [&](const ListedSnapshot& listed) { return listed.snapshot->id == id; });
+  if (found == list->snapshots.end()) {
+    throw Error{
+        ErrorCode::busy,
+        fmt::format("snapshot {} was removed again, or its key was revoked", id.short_hex())};
+  }
+  return *found;
+}
+
+}  // namespace vgerfs::repo
