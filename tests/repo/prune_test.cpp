@@ -133,7 +133,8 @@ class Prune : public ::testing::Test {
   /// What another client sees.
   std::vector<SnapshotId> listed() {
     std::vector<SnapshotId> found;
-    for (const auto& each : world.open("reader")->snapshots()->snapshots) {
+    const auto list = world.open("reader")->snapshots();
+    for (const auto& each : list->snapshots) {
       found.push_back(each.snapshot->id);
     }
     return found;
@@ -252,7 +253,8 @@ TEST_F(Prune, AHeldSnapshotIsRefused) {
 class Annotations : public Prune {
  protected:
   std::vector<std::string> tags_of(std::size_t at) {
-    for (const auto& each : world.open("reader")->snapshots()->snapshots) {
+    const auto list = world.open("reader")->snapshots();
+    for (const auto& each : list->snapshots) {
       if (each.snapshot->id == ids[at]) return each.tags;
     }
     return {"not listed"};
