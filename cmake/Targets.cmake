@@ -97,6 +97,13 @@ function(vgerfs_program name source)
   install(TARGETS ${name} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 endfunction()
 
+# Tests are compiled more often than they are run: what they test is optimised, they are not. (Fortification wants -O1.)
+if(VGERFS_SANITIZE)
+  set(vgerfs_test_options -O0 -g1)
+else()
+  set(vgerfs_test_options -O1 -g1)
+endif()
+
 # vgerfs_test(<name> SOURCES <file>... [DEPS <target>...] [LABELS <label>...] [TIMEOUT <seconds>])
 #
 # GoogleTest program test_<name>; every TEST is a ctest test "<name>.<Suite>.<Test>" with the label `unit` unless LABELS
@@ -118,6 +125,7 @@ function(vgerfs_test name)
   string(REPLACE ";" [[\\\\\\\;]] arg_LABELS "${arg_LABELS}")
   add_executable(test_${name} ${arg_SOURCES})
   target_include_directories(test_${name} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
+  target_compile_options(test_${name} PRIVATE ${vgerfs_test_options})
   target_compile_definitions(test_${name} PRIVATE VGERFS_TEST_DATA="${CMAKE_CURRENT_SOURCE_DIR}/data")
   target_link_libraries(test_${name} PRIVATE ${arg_DEPS} GTest::gmock GTest::gtest_main vgerfs_warnings)
   gtest_discover_tests(test_${name}
@@ -154,4 +162,11 @@ function(vgerfs_system_test name script)
     TIMEOUT ${arg_TIMEOUT}
     SKIP_RETURN_CODE 77
     RUN_SERIAL ${arg_SERIAL})
+  if(VGERFS_SANITIZE)
+    # What a daemon prints and how it exits is lost otherwise: tests/CMakeLists.txt.
+    set(log string_append::log_path=${PROJECT_BINARY_DIR}/reports/report)
+    set_tests_properties(${name} PROPERTIES
+      FIXTURES_REQUIRED sanitizer_reports
+      ENVIRONMENT_MODIFICATION "ASAN_OPTIONS=${log};TSAN_OPTIONS=${log}")
+  endif()
 endfunction()
