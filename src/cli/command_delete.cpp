@@ -21,39 +21,30 @@ struct DeleteOptions {
 
 ExitCode delete_snapshots(Context& context, const DeleteOptions& options) {
   const auto repository = context.open_readable_repository();
-  const auto list = repository->snapshots();
-  std::vector<std::string> names;
-  std::vector<SnapshotId> ids;  // of those that are not shown, then of the others
-  for (const std::string& name : options.snapshots) {
-    const auto hidden = find_hidden(*list, name);
-    if (!hidden) {
-      names.push_back(name);
-    } else if (std::find(ids.begin(), ids.end(), *hidden) == ids.end()) {
-      ids.push_back(*hidden);
-    }
-  }
-  const std::vector<SnapshotId> hidden = ids;
-  const std::vector<repo::ListedSnapshot> chosen =
-      choose_snapshots(*list, names, repository->options().host);
-  const std::vector<SnapshotId> shown = ids_of(chosen);
-  ids.insert(ids.end(), shown.begin(), shown.end());
-  require_not_held(*list, shown);
+  const ChosenSnapshots chosen =
+      choose_any_snapshots(*repository->snapshots(), options.snapshots, repository->options().host);
+  require_not_held(*repository, chosen.ids());
   check_interrupted(context.io);
-  if (!options.dry_run) ids = remove_snapshots(*repository, ids);
-  const char* const verb = options.dry_run ? "would delete " : "deleted ";
+  const std::vector<SnapshotId> removed =
+      options.dry_run ? chosen.ids() : remove_snapshots(*repository, chosen.ids());
+  const auto is_removed = [&](const SnapshotId& id) {
+    return std::find(removed.begin(), removed.end(), id) != removed.end();
+  };
+  const std::string verb = options.dry_run ? "would delete " : "deleted ";
   Json document = Json::array();
-  for (const SnapshotId& id : hidden) {
-    document.push_back({{"id", id.hex()}});
-    context.output.line(verb + id.short_hex());
-  }
-  for (const repo::ListedSnapshot& listed : chosen) {
-    if (std::find(ids.begin(), ids.end(), listed.snapshot->id) == ids.end()) continue;
+  for (const repo::ListedSnapshot& listed : chosen.shown) {
+    if (!is_removed(listed.snapshot->id)) continue;
     document.push_back(snapshot_json(listed));
     context.output.line(verb + snapshot_line(listed));
   }
+  for (const SnapshotId& id : chosen.hidden) {
+    if (!is_removed(id)) continue;
+    document.push_back({{"id", id.hex()}});
+    context.output.line(verb + id.short_hex());
+  }
   context.output.json(document);
   // What was not removed was held by somebody meanwhile.
-  require_not_held(*repository->snapshots(), shown);
+  require_not_held(*repository, chosen.ids());
   return ExitCode::ok;
 }
 

@@ -1,6 +1,5 @@
 // hold, release: whether maintenance may remove a snapshot.
 #include <CLI/CLI.hpp>
-#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include "cli/commands.h"
@@ -13,21 +12,26 @@ namespace {
 
 ExitCode set_held(Context& context, const std::vector<std::string>& names, bool held) {
   const auto repository = context.open_readable_repository();
-  std::vector<repo::ListedSnapshot> chosen =
-      choose_snapshots(*repository->snapshots(), names, repository->options().host);
+  ChosenSnapshots chosen =
+      choose_any_snapshots(*repository->snapshots(), names, repository->options().host);
   std::vector<repo::PropertyChange> changes;
-  for (const repo::ListedSnapshot& listed : chosen) {
+  for (const repo::ListedSnapshot& listed : chosen.shown) {
     if (listed.held != held) changes.push_back({listed.snapshot->id, repo::Hold{held}});
   }
+  for (const SnapshotId& id : chosen.hidden) changes.push_back({id, repo::Hold{held}});
   check_interrupted(context.io);
   repo::set_properties(*repository, changes);
+  const std::string verb = held ? "held " : "released ";
   Json document = Json::array();
-  for (repo::ListedSnapshot& listed : chosen) {
-    const bool changed = listed.held != held;
+  for (repo::ListedSnapshot& listed : chosen.shown) {
+    const std::string changed = listed.held == held ? "already " : "";
     listed.held = held;
     document.push_back(snapshot_json(listed));
-    context.output.line(fmt::format("{}{} {}", changed ? "" : "already ",
-                                    held ? "held" : "released", snapshot_line(listed)));
+    context.output.line(changed + verb + snapshot_line(listed));
+  }
+  for (const SnapshotId& id : chosen.hidden) {
+    document.push_back({{"id", id.hex()}, {"held", held}});
+    context.output.line(verb + id.short_hex());
   }
   context.output.json(document);
   return ExitCode::ok;

@@ -1,7 +1,6 @@
 // The snapshots that a command line names.
 #pragma once
 
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,8 +16,15 @@ std::vector<repo::ListedSnapshot> choose_snapshots(const repo::SnapshotList& lis
                                                    std::string_view this_host);
 std::vector<SnapshotId> ids_of(const std::vector<repo::ListedSnapshot>& snapshots);
 
-/// One that is not shown, because it cannot be read or its key was revoked, by the first digits of
-/// its id: it has no other name. nullopt if there is none. Throws usage if they are not enough.
-std::optional<SnapshotId> find_hidden(const repo::SnapshotList& list, std::string_view name);
+struct ChosenSnapshots {
+  std::vector<repo::ListedSnapshot> shown;
+  std::vector<SnapshotId> hidden;  ///< that cannot be read, or whose key was revoked
+
+  std::vector<SnapshotId> ids() const;
+};
+/// The same, and those that are not shown: they are named by the first digits of their ids.
+ChosenSnapshots choose_any_snapshots(const repo::SnapshotList& list,
+                                     const std::vector<std::string>& names,
+                                     std::string_view this_host);
 
 }  // namespace vgerfs::cli

@@ -93,6 +93,9 @@ TEST_F(RemovedSnapshots, DeleteGivesUpWhatCannotBeRead) {
   std::filesystem::permissions(path, std::filesystem::perms::owner_all);
   std::filesystem::resize_file(path, 100);
   EXPECT_EQ(admin({"list"}).status, 14);
+  ASSERT_EQ(admin({"hold", damaged}).status, 0);
+  EXPECT_EQ(admin({"delete", damaged}).status, 1);
+  ASSERT_EQ(admin({"release", damaged}).status, 0);
   const RunResult result = admin({"delete", damaged.substr(0, 12), "--json"});
   EXPECT_EQ(result.status, 0) << result.err;
   ASSERT_THAT(result.json(), SizeIs(1));

@@ -243,11 +243,8 @@ TEST_F(Prune, HoldingWhatIsBeingRemovedFails) {
 TEST_F(Prune, AHeldSnapshotIsRefused) {
   const auto repository = world.open("client");
   set_properties(*repository, {{ids[0], Hold{true}}});
-  EXPECT_EQ(error_of([&] {
-              require_not_held(*repository->snapshots(), {ids[1], ids[0]});
-            }),
-            "denied");
-  EXPECT_NO_THROW(require_not_held(*repository->snapshots(), {ids[1], ids[2]}));
+  EXPECT_EQ(error_of([&] { require_not_held(*repository, {ids[1], ids[0]}); }), "denied");
+  EXPECT_NO_THROW(require_not_held(*repository, {ids[1], ids[2]}));
 }
 
 class Annotations : public Prune {

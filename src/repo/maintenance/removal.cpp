@@ -25,12 +25,10 @@ std::vector<SnapshotId> held_snapshots(Repository& repository) {
 
 }  // namespace
 
-void require_not_held(const SnapshotList& list, const std::vector<SnapshotId>& snapshots) {
-  for (const ListedSnapshot& listed : list.snapshots) {
-    const SnapshotId& id = listed.snapshot->id;
-    if (!listed.held || std::find(snapshots.begin(), snapshots.end(), id) == snapshots.end()) {
-      continue;
-    }
+void require_not_held(Repository& repository, const std::vector<SnapshotId>& snapshots) {
+  const std::vector<SnapshotId> held = held_snapshots(repository);
+  for (const SnapshotId& id : snapshots) {
+    if (!std::binary_search(held.begin(), held.end(), id)) continue;
     throw Error{ErrorCode::denied, fmt::format("snapshot {} is held", id.short_hex()),
                 fmt::format("`vgerfs-admin release {}` lets it go", id.short_hex())};
   }

@@ -7,8 +7,8 @@
 
 namespace vgerfs::repo {
 
-/// Throws denied if one of them is held. `list` as of the last refresh.
-void require_not_held(const SnapshotList& list, const std::vector<SnapshotId>& snapshots);
+/// Throws denied if one of them is held, as far as was loaded.
+void require_not_held(Repository& repository, const std::vector<SnapshotId>& snapshots);
 
 /// Publishes the removals and refreshes. One that somebody held meanwhile is brought back: a hold
 /// that was granted counts. Returns those that are removed. Throws as require_maintainer.
