@@ -17,10 +17,10 @@
 #include "base/sha256.h"
 #include "golden_manifest.h"
 #include "repo/block.h"
-#include "repo/check.h"
 #include "repo/extents.h"
 #include "repo/lease.h"
 #include "repo/limits.h"
+#include "repo/maintenance/check.h"
 #include "repo/restore.h"
 #include "repo/tree_walk.h"
 #include "repository_fixture.h"
@@ -156,8 +156,8 @@ TEST_P(GoldenRepository, ListsWhatItDid) {
 }
 
 TEST_P(GoldenRepository, PassesACheckOfAllItsData) {
-  const repo::CheckResult result =
-      repo::run_check(*repository_, {.read_data = true}, [](const repo::CheckProgress&) {});
+  const repo::CheckResult result = repo::run_check(*repository_, {.level = repo::CheckLevel::data},
+                                                   [](const repo::CheckProgress&) {});
   for (const repo::Finding& finding : result.findings) {
     EXPECT_EQ(finding.severity, repo::Severity::note) << finding.object << ": " << finding.what;
   }

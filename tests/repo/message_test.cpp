@@ -149,13 +149,16 @@ TEST(Utf8, AgreesWithProtobuf) {
 
 TEST(Features, AreUnsupportedForTheirKindOfWork) {
   proto::Features features;
-  EXPECT_EQ(check_features(features, "it"), Supported{});
+  EXPECT_EQ(check_features(features, "it", Role::full), Supported{});
   features.add_add(1);
-  EXPECT_EQ(check_features(features, "it"), (Supported{.add = false, .maintain = true}));
+  EXPECT_EQ(check_features(features, "it", Role::full),
+            (Supported{.add = false, .maintain = true}));
   features.add_maintain(2);
-  EXPECT_EQ(check_features(features, "it"), (Supported{.add = false, .maintain = false}));
+  EXPECT_EQ(check_features(features, "it", Role::full),
+            (Supported{.add = false, .maintain = false}));
+  EXPECT_EQ(check_features(features, "it", Role::ingest), Supported{});
   features.add_read(3);
-  EXPECT_EQ(error_of([&] { check_features(features, "it"); }), "unsupported");
+  EXPECT_EQ(error_of([&] { check_features(features, "it", Role::full); }), "unsupported");
 }
 
 }  // namespace
