@@ -11,7 +11,7 @@ _vgerfs_admin_paths() {
 _vgerfs_admin_command() {
   case $1 in
     '')
-      words='init backup list ls info restore dump delete compact check mount umount commit key lock config version'
+      words='init backup list ls info restore dump delete prune undelete hold release tag compact check mount umount commit key lock config version'
       options='--help -h --version --repository -r --config --passphrase-file --passphrase-command --passphrase-fd --key-file --cache-dir --state-dir --host --json --quiet -q --verbose -v --accept-rollback'
       argument=":"
       ;;
@@ -27,7 +27,7 @@ _vgerfs_admin_command() {
       ;;
     'list')
       words=''
-      options='--help -h --tag -t --latest'
+      options='--help -h --tag -t --latest --removed'
       argument=":"
       ;;
     'ls')
@@ -53,6 +53,31 @@ _vgerfs_admin_command() {
     'delete')
       words=''
       options='--help -h --dry-run -n'
+      argument=":"
+      ;;
+    'prune')
+      words=''
+      options='--help -h --keep-last --keep-hourly --keep-daily --keep-weekly --keep-monthly --keep-yearly --keep-within --keep-tag --host --source -s --tag -t --allow-empty --dry-run -n'
+      argument=":"
+      ;;
+    'undelete')
+      words=''
+      options='--help -h --grace --list'
+      argument=":"
+      ;;
+    'hold')
+      words=''
+      options='--help -h'
+      argument=":"
+      ;;
+    'release')
+      words=''
+      options='--help -h'
+      argument=":"
+      ;;
+    'tag')
+      words=''
+      options='--help -h --add --remove --set'
       argument=":"
       ;;
     'compact')
@@ -145,7 +170,7 @@ _vgerfs_admin() {
   for ((i = 1; i < COMP_CWORD; i++)); do
     word=${COMP_WORDS[i]}
     case $word in
-    --repository | -r | --config | --passphrase-file | --passphrase-command | --passphrase-fd | --key-file | --cache-dir | --state-dir | --host | --encryption | --new-key-file | --label | --source | -s | --exclude | -e | --exclude-from | --tag | -t | --stdin-name | --compression | --tag | -t | --include | -i | --exclude | -e | --threshold | --max-repack | --grace | --read-data | -o | --role | --host | --label | --new-passphrase-file | --new-passphrase-command | --new-passphrase-fd | --new-key-file) ((i++)) ;;
+    --repository | -r | --config | --passphrase-file | --passphrase-command | --passphrase-fd | --key-file | --cache-dir | --state-dir | --host | --encryption | --new-key-file | --label | --source | -s | --exclude | -e | --exclude-from | --tag | -t | --stdin-name | --compression | --tag | -t | --include | -i | --exclude | -e | --keep-last | --keep-hourly | --keep-daily | --keep-weekly | --keep-monthly | --keep-yearly | --keep-within | --keep-tag | --host | --source | -s | --tag | -t | --grace | --add | --remove | --set | --threshold | --max-repack | --grace | --read-data | -o | --role | --host | --label | --new-passphrase-file | --new-passphrase-command | --new-passphrase-fd | --new-key-file) ((i++)) ;;
     -*) ;;
     *)
       if [[ " $words " == *" $word "* ]]; then
@@ -168,6 +193,21 @@ _vgerfs_admin() {
     'compact --grace') : && return ;;
     'compact --max-repack') : && return ;;
     'compact --threshold') : && return ;;
+    'tag --set') : && return ;;
+    'tag --remove') : && return ;;
+    'tag --add') : && return ;;
+    'undelete --grace') : && return ;;
+    'prune --tag' | 'prune -t') : && return ;;
+    'prune --source' | 'prune -s') : && return ;;
+    'prune --host') : && return ;;
+    'prune --keep-tag') : && return ;;
+    'prune --keep-within') : && return ;;
+    'prune --keep-yearly') : && return ;;
+    'prune --keep-monthly') : && return ;;
+    'prune --keep-weekly') : && return ;;
+    'prune --keep-daily') : && return ;;
+    'prune --keep-hourly') : && return ;;
+    'prune --keep-last') : && return ;;
     'restore --exclude' | 'restore -e') : && return ;;
     'restore --include' | 'restore -i') : && return ;;
     'list --tag' | 'list -t') : && return ;;

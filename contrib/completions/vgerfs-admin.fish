@@ -9,6 +9,11 @@ complete -c vgerfs-admin -n '__fish_use_subcommand' -a info -d 'Show sizes and f
 complete -c vgerfs-admin -n '__fish_use_subcommand' -a restore -d 'Restore files into a directory'
 complete -c vgerfs-admin -n '__fish_use_subcommand' -a dump -d 'Write a file of a snapshot to standard output'
 complete -c vgerfs-admin -n '__fish_use_subcommand' -a delete -d 'Delete snapshots'
+complete -c vgerfs-admin -n '__fish_use_subcommand' -a prune -d 'Remove the snapshots that no rule keeps'
+complete -c vgerfs-admin -n '__fish_use_subcommand' -a undelete -d 'Bring removed snapshots back'
+complete -c vgerfs-admin -n '__fish_use_subcommand' -a hold -d 'Keep snapshots from being removed'
+complete -c vgerfs-admin -n '__fish_use_subcommand' -a release -d 'Let held snapshots be removed again'
+complete -c vgerfs-admin -n '__fish_use_subcommand' -a tag -d 'Change the tags of snapshots'
 complete -c vgerfs-admin -n '__fish_use_subcommand' -a compact -d 'Give back the space of what no snapshot needs'
 complete -c vgerfs-admin -n '__fish_use_subcommand' -a check -d 'Check that everything is there and intact'
 complete -c vgerfs-admin -n '__fish_use_subcommand' -a mount -d 'Mount a repository'
@@ -57,6 +62,7 @@ complete -c vgerfs-admin -n '__fish_seen_subcommand_from backup' -F
 complete -c vgerfs-admin -n '__fish_seen_subcommand_from list; and not __fish_seen_subcommand_from key; and not __fish_seen_subcommand_from lock' -l help -s h -d 'Print this help message and exit'
 complete -c vgerfs-admin -n '__fish_seen_subcommand_from list; and not __fish_seen_subcommand_from key; and not __fish_seen_subcommand_from lock' -l tag -s t -d 'Only those with this tag; may be repeated' -x
 complete -c vgerfs-admin -n '__fish_seen_subcommand_from list; and not __fish_seen_subcommand_from key; and not __fish_seen_subcommand_from lock' -l latest -d 'Only the newest of each host and source'
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from list; and not __fish_seen_subcommand_from key; and not __fish_seen_subcommand_from lock' -l removed -d 'Those that were removed and can perhaps be brought back'
 
 complete -c vgerfs-admin -n '__fish_seen_subcommand_from ls' -l help -s h -d 'Print this help message and exit'
 complete -c vgerfs-admin -n '__fish_seen_subcommand_from ls' -l recursive -s R -d 'Everything below, not only one directory'
@@ -76,6 +82,34 @@ complete -c vgerfs-admin -n '__fish_seen_subcommand_from dump' -l help -s h -d '
 
 complete -c vgerfs-admin -n '__fish_seen_subcommand_from delete' -l help -s h -d 'Print this help message and exit'
 complete -c vgerfs-admin -n '__fish_seen_subcommand_from delete' -l dry-run -s n -d 'Only show what would be deleted'
+
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from prune' -l help -s h -d 'Print this help message and exit'
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from prune' -l keep-last -d 'Keep the newest N' -x
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from prune' -l keep-hourly -d 'Keep the newest of each of the last N hours that have one' -x
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from prune' -l keep-daily -d 'The same for days' -x
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from prune' -l keep-weekly -d 'The same for weeks' -x
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from prune' -l keep-monthly -d 'The same for months' -x
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from prune' -l keep-yearly -d 'The same for years' -x
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from prune' -l keep-within -d 'Keep all that are at most so much older than the newest (30d, 1y6m, 48h)' -x
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from prune' -l keep-tag -d 'Keep all with this tag; may be repeated' -x
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from prune' -l host -d 'Only snapshots of this host; may be repeated' -x
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from prune' -l source -s s -d 'Only snapshots of this source; may be repeated' -x
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from prune' -l tag -s t -d 'Only those with this tag; may be repeated' -x
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from prune' -l allow-empty -d 'Also remove the last snapshot of a host and source'
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from prune' -l dry-run -s n -d 'Only show what would be kept, by which rule, and what would be removed'
+
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from undelete' -l help -s h -d 'Print this help message and exit'
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from undelete' -l grace -d 'How long compact keeps what was removed (default: 24h)' -x
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from undelete' -l list -d 'Show which ones can be brought back'
+
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from hold' -l help -s h -d 'Print this help message and exit'
+
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from release' -l help -s h -d 'Print this help message and exit'
+
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from tag' -l help -s h -d 'Print this help message and exit'
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from tag' -l add -d 'Add a tag; may be repeated' -x
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from tag' -l remove -d 'Take a tag away; may be repeated' -x
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from tag' -l set -d 'These tags instead of all others; empty: none' -x
 
 complete -c vgerfs-admin -n '__fish_seen_subcommand_from compact' -l help -s h -d 'Print this help message and exit'
 complete -c vgerfs-admin -n '__fish_seen_subcommand_from compact' -l threshold -d 'Rewrite packs of which more than so much is dead, in percent (default: 10)' -x

@@ -156,6 +156,7 @@ TEST_F(Prune, PlansWithWhatCameBeforeItHeldTheLease) {
   const auto repository = world.open("client");  // has loaded its state
   const auto other = world.open("other");
   set_properties(*other, {{ids[0], Hold{true}}});
+  world.clock.advance(world.kHour);  // those of one moment have no order
   ids.push_back(world.commit(*other, random_files(9, 1, 1000)));
   const auto lease = ExclusiveLease::acquire(*repository);
   const PrunePlan plan = plan_prune(*repository, {last(1), {}, false});

@@ -49,10 +49,13 @@ class ClosureWalk {
 
   void read_directory(const ChunkId& node, const std::string& path) {
     DirectoryReader reader{repository_.reader(), node};
-    for (;;) {
+    for (bool begun = false;; begun = true) {
       const Entry* entry = nullptr;
-      // After a failure it goes on behind what cannot be read.
-      if (!examine(path, [&] { entry = reader.next(); })) continue;
+      // After a failure the reader goes on behind what cannot be read, but not behind its root.
+      if (!examine(path, [&] { entry = reader.next(); })) {
+        if (!begun) return;
+        continue;
+      }
       if (entry == nullptr) return;
       look_at(*entry, path.empty() ? entry->name() : path + "/" + entry->name());
     }
