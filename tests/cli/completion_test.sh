@@ -24,7 +24,7 @@ trap 'rm -rf "$directory"' EXIT
 mkdir "$directory/sub"
 touch "$directory/file"
 
-expect "list ls" vgerfs-admin l
+expect "list lock ls" vgerfs-admin l
 expect "add list remove" vgerfs-admin key ""
 expect "add" vgerfs-admin -r /srv/backup --json key a
 expect "full ingest" vgerfs-admin key add --role ""
