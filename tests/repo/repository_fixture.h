@@ -1,7 +1,9 @@
 // A repository in memory with clients on it, each with directories of its own.
 #pragma once
 
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -34,25 +36,27 @@ class TestRepository {
 
   /// Adds an ingest slot for `host`, which `ingest_key` opens.
   void add_ingest_slot(const std::string& host) {
-    MemoryBackend backend{store_};
-    const auto opened = open(full_key(), "admin");
+    add_ingest_slot(*open(full_key(), "admin"), host);
+  }
+  static format::ObjectName add_ingest_slot(repo::Repository& opened, const std::string& host) {
     repo::Certificate wanted;
     wanted.role = repo::Role::ingest;
     wanted.label = "test";
     wanted.hosts = {host};
-    const auto bundle = opened->keyring().make_bundle(wanted, crypto::system_random());
-    backends::write_object(
-        backend, format::ObjectType::key,
-        repo::make_slot(bundle, ingest_key(), {}, opened->keyring().envelope_keys(),
-                        opened->cipher(), 0, crypto::system_random()));
-    backend.barrier();
+    const auto bundle = opened.keyring().make_bundle(wanted, crypto::system_random());
+    const auto name = backends::write_object(
+        opened.backend(), format::ObjectType::key,
+        repo::make_slot(bundle, ingest_key(), {}, opened.keyring().envelope_keys(), opened.cipher(),
+                        0, crypto::system_random()));
+    opened.backend().barrier();
+    return name;
   }
 
   /// A client by name: the same name finds its cache and state again.
   std::unique_ptr<repo::Repository> open(const repo::Credential& credential,
                                          const std::string& client, bool accept_rollback = false) {
-    const auto parts = std::make_shared<Client>(store_);
-    faulty_ = {parts, &parts->faulty};
+    client_ = std::make_shared<Client>(store_);
+    faulty_ = {client_, &client_->faulty};
     repo::OpenOptions options;
     options.directories = {.cache = directory_.path() + "/" + client + "/cache",
                            .state = directory_.path() + "/" + client + "/state"};
@@ -67,12 +71,15 @@ class TestRepository {
   const std::string& directory() const { return directory_.path(); }
   /// The backend of the client opened last.
   FaultyBackend& faulty() { return *faulty_; }
+  /// The machine of the client opened last loses its power: of what it wrote since its last barrier
+  /// each object is gone or there, as `seed` decides. Returns how many are there.
+  std::size_t crash(std::uint64_t seed) { return client_->memory.crash(seed); }
 
  private:
   struct Client {
     explicit Client(std::shared_ptr<MemoryStore> store)
         : memory(std::move(store)), faulty(memory) {}
-    MemoryBackend memory;
+    ForgettingBackend memory;
     FaultyBackend faulty;
   };
 
@@ -84,7 +91,8 @@ class TestRepository {
 
   std::shared_ptr<MemoryStore> store_;
   const Clock& clock_;
-  std::shared_ptr<FaultyBackend> faulty_;
+  std::shared_ptr<Client> client_;         // opened last
+  std::shared_ptr<FaultyBackend> faulty_;  // its backend
   TemporaryDirectory directory_;
 };
 

@@ -1,5 +1,7 @@
 #include "support/temporary_directory.h"
 
+#include <unistd.h>
+
 #include <cerrno>
 #include <cstdlib>
 #include <filesystem>
@@ -8,6 +10,11 @@
 #include "base/error.h"
 
 namespace vgerfs::testing {
+
+void keep_temporary_directories_in_memory() {
+  constexpr const char* kMemory = "/dev/shm";
+  if (::access(kMemory, W_OK | X_OK) == 0) ::setenv("TMPDIR", kMemory, 0);
+}
 
 TemporaryDirectory::TemporaryDirectory() {
   path_ = (std::filesystem::temp_directory_path() / "vgerfs-test-XXXXXX").string();

@@ -6,6 +6,10 @@
 
 namespace vgerfs::testing {
 
+/// From now on temporary directories of this process lie in memory, if this machine has a place for
+/// that and $TMPDIR says nothing: for tests that open thousands of clients.
+void keep_temporary_directories_in_memory();
+
 /// Made below $TMPDIR or /tmp, deleted with all that is in it at the end. Move-only.
 class TemporaryDirectory {
  public:
