@@ -76,6 +76,12 @@ bool IngestSource::resume() {
 
 bool IngestSource::show_last() {
   std::optional<repo::LastSnapshot> last = memory.last();
+  if (last && !memory.has_trees(*last)) {
+    log::warning(
+        "{}: this client has lost the trees of its last snapshot; everything has to be sent again",
+        name);
+    last = std::nullopt;
+  }
   {
     const std::lock_guard tree_lock{context.tree.mutex};
     const bool same = base.has_value() == last.has_value() && (!base || base->id == last->id);

@@ -143,8 +143,9 @@ void Backup::keep_in_mind(const LastSnapshot& snapshot, WalkResult& walk) {
   try {
     if (!result_.unchanged) {
       memory_.remember(snapshot, &walk.fingerprints);
-    } else if (walk.has_new_fingerprints) {
-      memory_.remember_fingerprints(snapshot.id, walk.fingerprints);
+    } else {
+      memory_.flush();  // they may have been lost
+      if (walk.has_new_fingerprints) memory_.remember_fingerprints(snapshot.id, walk.fingerprints);
     }
   } catch (const Error& error) {
     result_.warnings.push_back(fmt::format(

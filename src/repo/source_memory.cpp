@@ -65,17 +65,12 @@ std::optional<LastSnapshot> SourceMemory::last() {
       std::find(removed.begin(), removed.end(), last->id) != removed.end()) {
     return std::nullopt;
   }
-  const auto subtree = subtree_of(last->root);
-  if (subtree && !tree_store().contains(*subtree)) {
-    if (!told_loss_.exchange(true)) {
-      log::warning(
-          "this client has lost the trees of the last snapshot of {}/{}; everything is "
-          "sent again",
-          host_, source_);
-    }
-    return std::nullopt;
-  }
   return last;
+}
+
+bool SourceMemory::has_trees(const LastSnapshot& snapshot) {
+  const auto subtree = subtree_of(snapshot.root);
+  return repository_.can_read() || !subtree || tree_store().contains(*subtree);
 }
 
 TreeStore& SourceMemory::tree_store() {

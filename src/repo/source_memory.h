@@ -3,7 +3,6 @@
 // Files: docs/ARCHITECTURE.md, "Client files".
 #pragma once
 
-#include <atomic>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -25,9 +24,12 @@ class SourceMemory {
   SourceMemory(Repository& repository, std::string_view host, std::string_view source);
 
   /// With a full key the newest snapshot of the line; with an ingest key, which cannot read the
-  /// others, the last one that this client made, unless the store no longer lists it, it was
-  /// removed, or its trees are lost here. As of the repository's last refresh.
+  /// others, the last one that this client made, unless the store no longer lists it or it was
+  /// removed. As of the repository's last refresh.
   std::optional<LastSnapshot> last();
+
+  /// False: with an ingest key, this client has lost the snapshot's trees, or their root at least.
+  bool has_trees(const LastSnapshot& snapshot);
 
   /// Where the trees of `last()` are read: the repository, or with an ingest key what `sink` kept.
   ChunkSource& trees();
@@ -55,7 +57,6 @@ class SourceMemory {
   const std::string directory_;
   std::mutex mutex_;                  // guards the next
   std::unique_ptr<TreeStore> trees_;  // once needed; ingest role only
-  std::atomic<bool> told_loss_ = false;
 };
 
 }  // namespace vgerfs::repo

@@ -34,6 +34,17 @@ using vgerfs::testing::ManualClock;
 constexpr const char* kTime = "2026-11-20T23.10.05Z";
 constexpr const char* kLater = "2026-11-21T23.10.05Z";
 
+/// Looks again and again: what it waits for happens on another thread.
+template <class Condition>
+bool eventually(Condition condition) {
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds{30};
+  while (!condition()) {
+    if (std::chrono::steady_clock::now() > deadline) return false;
+    std::this_thread::yield();
+  }
+  return true;
+}
+
 class BindingTest : public ::testing::Test {
  protected:
   enum class Kind { writable, read_only, ingest_only };
@@ -418,8 +429,8 @@ TEST_F(BindingTest, DirectoriesAreReadInSmallSteps) {
     forget.nlookup = 1;
     kernel_.send(FUSE_FORGET, each.node, FakeKernel::bytes_of_struct(forget));
   }
-  kernel_.lookup(node, "no such name");
-  EXPECT_EQ(browse_->nodes_held(), before);
+  EXPECT_TRUE(eventually([&] { return browse_->nodes_held() == before; }))
+      << browse_->nodes_held() << " instead of " << before;
 }
 
 TEST_F(BindingTest, FailuresBecomeTheirErrno) {
@@ -483,17 +494,6 @@ TEST_F(BindingTest, TheEndOfTheMountInterruptsWaitingSyncs) {
   EXPECT_FALSE(kernel_.answered(waiting, 50));
   session_->stop();
   EXPECT_EQ(kernel_.receive(waiting).error, EINTR);
-}
-
-/// Looks again and again: what it waits for happens on another thread.
-template <class Condition>
-bool eventually(Condition condition) {
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds{30};
-  while (!condition()) {
-    if (std::chrono::steady_clock::now() > deadline) return false;
-    std::this_thread::yield();
-  }
-  return true;
 }
 
 TEST_F(BindingTest, WhatNobodyTookIsGivenBack) {

@@ -411,6 +411,9 @@ TEST_F(Backups, AnIngestKeyWithoutItsTreesReadsEverythingAgain) {
   const auto result = backup(*again, backup_options({root()}));
   EXPECT_TRUE(result.unchanged) << "the tree is the same, however it was found";
   EXPECT_EQ(result.statistics.files_unchanged(), 0U);
+  const auto third = test_.open(TestRepository::ingest_key(), "ingest");
+  EXPECT_EQ(backup(*third, backup_options({root()})).statistics.files_unchanged(), 50U)
+      << "its trees are there again";
 }
 
 TEST_F(Backups, AnInterruptedOneLeavesNoLeaseAndIsContinued) {
