@@ -106,7 +106,7 @@ _vgerfs_admin_command() {
       argument="_vgerfs_admin_paths -d"
       ;;
     'key')
-      words='list add remove'
+      words='list add passphrase remove revoke export import'
       options='--help -h'
       argument=":"
       ;;
@@ -120,10 +120,30 @@ _vgerfs_admin_command() {
       options='--help -h --role --host --label --new-passphrase-file --new-passphrase-command --new-passphrase-fd --new-key-file'
       argument=":"
       ;;
+    'key passphrase')
+      words=''
+      options='--help -h --new-passphrase-file --new-passphrase-command --new-passphrase-fd'
+      argument=":"
+      ;;
     'key remove')
       words=''
       options='--help -h --force'
       argument=":"
+      ;;
+    'key revoke')
+      words=''
+      options='--help -h'
+      argument=":"
+      ;;
+    'key export')
+      words=''
+      options='--help -h'
+      argument="_vgerfs_admin_paths -f"
+      ;;
+    'key import')
+      words=''
+      options='--help -h'
+      argument="_vgerfs_admin_paths -f"
       ;;
     'lock')
       words='list break'
@@ -170,7 +190,7 @@ _vgerfs_admin() {
   for ((i = 1; i < COMP_CWORD; i++)); do
     word=${COMP_WORDS[i]}
     case $word in
-    --repository | -r | --config | --passphrase-file | --passphrase-command | --passphrase-fd | --key-file | --cache-dir | --state-dir | --host | --encryption | --new-key-file | --label | --source | -s | --exclude | -e | --exclude-from | --tag | -t | --stdin-name | --compression | --tag | -t | --include | -i | --exclude | -e | --keep-last | --keep-hourly | --keep-daily | --keep-weekly | --keep-monthly | --keep-yearly | --keep-within | --keep-tag | --host | --source | -s | --tag | -t | --grace | --add | --remove | --set | --threshold | --max-repack | --grace | --read-data | -o | --role | --host | --label | --new-passphrase-file | --new-passphrase-command | --new-passphrase-fd | --new-key-file) ((i++)) ;;
+    --repository | -r | --config | --passphrase-file | --passphrase-command | --passphrase-fd | --key-file | --cache-dir | --state-dir | --host | --encryption | --new-key-file | --label | --source | -s | --exclude | -e | --exclude-from | --tag | -t | --stdin-name | --compression | --tag | -t | --include | -i | --exclude | -e | --keep-last | --keep-hourly | --keep-daily | --keep-weekly | --keep-monthly | --keep-yearly | --keep-within | --keep-tag | --host | --source | -s | --tag | -t | --grace | --add | --remove | --set | --threshold | --max-repack | --grace | --read-data | -o | --role | --host | --label | --new-passphrase-file | --new-passphrase-command | --new-passphrase-fd | --new-key-file | --new-passphrase-file | --new-passphrase-command | --new-passphrase-fd) ((i++)) ;;
     -*) ;;
     *)
       if [[ " $words " == *" $word "* ]]; then
@@ -181,6 +201,9 @@ _vgerfs_admin() {
     esac
   done
   case "$path ${COMP_WORDS[COMP_CWORD - 1]}" in
+    'key passphrase --new-passphrase-fd') : && return ;;
+    'key passphrase --new-passphrase-command') : && return ;;
+    'key passphrase --new-passphrase-file') _vgerfs_admin_paths -f && return ;;
     'key add --new-key-file') _vgerfs_admin_paths -f && return ;;
     'key add --new-passphrase-fd') : && return ;;
     'key add --new-passphrase-command') : && return ;;

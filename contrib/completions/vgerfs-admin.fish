@@ -136,9 +136,13 @@ complete -c vgerfs-admin -n '__fish_seen_subcommand_from umount' -a '(__fish_com
 complete -c vgerfs-admin -n '__fish_seen_subcommand_from commit' -l help -s h -d 'Print this help message and exit'
 complete -c vgerfs-admin -n '__fish_seen_subcommand_from commit' -a '(__fish_complete_directories)'
 
-complete -c vgerfs-admin -n '__fish_seen_subcommand_from key; and not __fish_seen_subcommand_from list add remove' -a list -d 'List the key slots'
-complete -c vgerfs-admin -n '__fish_seen_subcommand_from key; and not __fish_seen_subcommand_from list add remove' -a add -d 'Let another passphrase or key file in'
-complete -c vgerfs-admin -n '__fish_seen_subcommand_from key; and not __fish_seen_subcommand_from list add remove' -a remove -d 'Remove a key slot'
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from key; and not __fish_seen_subcommand_from list add passphrase remove revoke export import' -a list -d 'List the key slots'
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from key; and not __fish_seen_subcommand_from list add passphrase remove revoke export import' -a add -d 'Let another passphrase or key file in'
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from key; and not __fish_seen_subcommand_from list add passphrase remove revoke export import' -a passphrase -d 'Change the passphrase in use'
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from key; and not __fish_seen_subcommand_from list add passphrase remove revoke export import' -a remove -d 'Remove a key slot'
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from key; and not __fish_seen_subcommand_from list add passphrase remove revoke export import' -a revoke -d 'Have nothing count that an ingest key writes from now on'
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from key; and not __fish_seen_subcommand_from list add passphrase remove revoke export import' -a export -d 'Write a copy of the key in use into a file'
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from key; and not __fish_seen_subcommand_from list add passphrase remove revoke export import' -a import -d 'Put such a copy back'
 complete -c vgerfs-admin -n '__fish_seen_subcommand_from key' -l help -s h -d 'Print this help message and exit'
 
 complete -c vgerfs-admin -n '__fish_seen_subcommand_from key; and __fish_seen_subcommand_from list' -l help -s h -d 'Print this help message and exit'
@@ -152,8 +156,21 @@ complete -c vgerfs-admin -n '__fish_seen_subcommand_from key; and __fish_seen_su
 complete -c vgerfs-admin -n '__fish_seen_subcommand_from key; and __fish_seen_subcommand_from add' -l new-passphrase-fd -d 'Open file descriptor to read the new passphrase from' -x
 complete -c vgerfs-admin -n '__fish_seen_subcommand_from key; and __fish_seen_subcommand_from add' -l new-key-file -d 'Make a key file instead of a passphrase' -r -F
 
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from key; and __fish_seen_subcommand_from passphrase' -l help -s h -d 'Print this help message and exit'
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from key; and __fish_seen_subcommand_from passphrase' -l new-passphrase-file -d 'File that holds the new passphrase' -r -F
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from key; and __fish_seen_subcommand_from passphrase' -l new-passphrase-command -d 'Command that prints the new passphrase' -x
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from key; and __fish_seen_subcommand_from passphrase' -l new-passphrase-fd -d 'Open file descriptor to read the new passphrase from' -x
+
 complete -c vgerfs-admin -n '__fish_seen_subcommand_from key; and __fish_seen_subcommand_from remove' -l help -s h -d 'Print this help message and exit'
 complete -c vgerfs-admin -n '__fish_seen_subcommand_from key; and __fish_seen_subcommand_from remove' -l force -d 'Also the key in use'
+
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from key; and __fish_seen_subcommand_from revoke' -l help -s h -d 'Print this help message and exit'
+
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from key; and __fish_seen_subcommand_from export' -l help -s h -d 'Print this help message and exit'
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from key; and __fish_seen_subcommand_from export' -F
+
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from key; and __fish_seen_subcommand_from import' -l help -s h -d 'Print this help message and exit'
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from key; and __fish_seen_subcommand_from import' -F
 
 complete -c vgerfs-admin -n '__fish_seen_subcommand_from lock; and not __fish_seen_subcommand_from list break' -a list -d 'List who is at work on a repository'
 complete -c vgerfs-admin -n '__fish_seen_subcommand_from lock; and not __fish_seen_subcommand_from list break' -a break -d 'Remove the lock of a process that died'

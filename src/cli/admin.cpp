@@ -27,7 +27,11 @@ constexpr Command kConfigCommands[] = {
 constexpr Command kKeyCommands[] = {
     {"list", "List the key slots", add_key_list},
     {"add", "Let another passphrase or key file in", add_key_add},
+    {"passphrase", "Change the passphrase in use", add_key_passphrase},
     {"remove", "Remove a key slot", add_key_remove},
+    {"revoke", "Have nothing count that an ingest key writes from now on", add_key_revoke},
+    {"export", "Write a copy of the key in use into a file", add_key_export},
+    {"import", "Put such a copy back", add_key_import},
 };
 
 constexpr Command kLockCommands[] = {

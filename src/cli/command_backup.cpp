@@ -15,6 +15,7 @@
 #include "cli/operation_display.h"
 #include "cli/quantity.h"
 #include "cli/snapshot_output.h"
+#include "cli/tags.h"
 #include "repo/backup.h"
 
 namespace vgerfs::cli {
@@ -135,6 +136,7 @@ repo::BackupOptions backup_options(Context& context, const Job& job,
     if (std::find(backup.tags.begin(), backup.tags.end(), tag) == backup.tags.end())
       backup.tags.push_back(tag);
   }
+  require_valid_tags(backup.tags);
   const auto level =
       options.compression_level ? options.compression_level : configuration.compression_level;
   if (level) backup.compression_level = *level;

@@ -7,9 +7,11 @@
 
 #include "base/error.h"
 #include "cli/commands.h"
+#include "cli/key_choice.h"
 #include "cli/location.h"
+#include "cli/new_secret.h"
 #include "cli/repository_access.h"
-#include "repo/limits.h"
+#include "repo/key_slots.h"
 #include "repo/required_features.h"
 
 namespace vgerfs::cli {
@@ -17,7 +19,6 @@ namespace {
 
 using repo::Role;
 using repo::SlotDescription;
-using repo::SlotKind;
 
 struct AddOptions {
   std::string role = "full";
@@ -32,54 +33,9 @@ struct RemoveOptions {
   bool force = false;
 };
 
-/// The slots of a repository, and those that cannot be described.
-struct Slots {
-  std::vector<SlotDescription> slots;
-  std::vector<std::pair<SlotId, std::string>> unreadable;
-};
-
-Slots read_slots(repo::Repository& repository) {
-  Slots found;
-  repository.backend().list(format::ObjectType::key, [&](const backends::ObjectInfo& info) {
-    const SlotId id{info.name.id.bytes()};
-    try {
-      const Bytes stored =
-          backends::read_object(repository.backend(), info.name, repo::kMaxSlotBytes);
-      found.slots.push_back(repo::describe_slot(id, stored, repository.keyring()));
-    } catch (const Error& error) {
-      if (error.code() != ErrorCode::corrupt && error.code() != ErrorCode::unsupported) throw;
-      found.unreadable.emplace_back(id, error.what());
-    }
-  });
-  std::sort(found.slots.begin(), found.slots.end(),
-            [](const SlotDescription& a, const SlotDescription& b) {
-              return std::tie(a.created_s, a.id) < std::tie(b.created_s, b.id);
-            });
-  return found;
-}
-
-std::string_view kind_name(SlotKind kind) noexcept {
-  switch (kind) {
-    case SlotKind::passphrase: return "passphrase";
-    case SlotKind::key_file: return "key file";
-    case SlotKind::age: return "age";
-  }
-  return "unknown";
-}
-
-Json slot_json(const SlotDescription& slot, bool current) {
-  return {{"id", slot.id.hex()},
-          {"kind", kind_name(slot.kind)},
-          {"role", repo::to_string(slot.certificate.role)},
-          {"label", slot.certificate.label},
-          {"hosts", slot.certificate.hosts},
-          {"created", iso_time({slot.created_s, 0})},
-          {"current", current}};
-}
-
 ExitCode list_keys(Context& context) {
   const auto repository = context.open_repository();
-  const Slots found = read_slots(*repository);
+  const repo::SlotList found = repo::read_slots(*repository);
   Table table{{{"ID"}, {"KIND"}, {"ROLE"}, {"LABEL"}, {"HOSTS"}, {"CREATED"}}};
   Json document = Json::array();
   for (const SlotDescription& slot : found.slots) {
@@ -130,36 +86,11 @@ ExitCode add_key(Context& context, const AddOptions& options) {
   const repo::Credential credential =
       options.new_key_file
           ? create_key_file(absolute_path(*options.new_key_file, working_directory()), random)
-          : to_credential(
-                options.secret.any()
-                    ? find_secret(options.secret, {}, Prompt::never, "the new key", context.io)
-                    : prompt_passphrase("the new key", Prompt::twice, context.io));
-  const Bytes slot = repo::make_slot(bundle, credential, {}, repository->keyring().envelope_keys(),
-                                     repository->cipher(), wanted.created_s, random);
-  const format::ObjectName name =
-      backends::write_object(repository->backend(), format::ObjectType::key, slot);
-  repository->backend().barrier();
-  const SlotDescription made =
-      repo::describe_slot(SlotId{name.id.bytes()}, slot, repository->keyring());
+          : new_credential(context, options.secret, "the new key");
+  const SlotDescription made = repo::add_slot(*repository, bundle, credential);
   context.output.line(fmt::format("key {} of role {} added", made.id.short_hex(), options.role));
   context.output.json(slot_json(made, false));
   return ExitCode::ok;
-}
-
-const SlotDescription& resolve(const Slots& found, const std::string& prefix) {
-  const SlotDescription* slot = nullptr;
-  for (const SlotDescription& candidate : found.slots) {
-    if (!candidate.id.hex().starts_with(prefix)) continue;
-    if (slot != nullptr)
-      throw Error{ErrorCode::usage, fmt::format("'{}' names several keys", prefix),
-                  "write more of its id"};
-    slot = &candidate;
-  }
-  if (slot == nullptr || prefix.empty()) {
-    throw Error{ErrorCode::not_found, fmt::format("there is no key '{}'", printable(prefix)),
-                "vgerfs-admin key list shows them"};
-  }
-  return *slot;
 }
 
 ExitCode remove_key(Context& context, const RemoveOptions& options) {
@@ -169,8 +100,8 @@ ExitCode remove_key(Context& context, const RemoveOptions& options) {
                 "use a passphrase or key file of role full"};
   }
   repo::require_features(*repository, repo::Work::maintain);
-  const Slots found = read_slots(*repository);
-  const SlotDescription& slot = resolve(found, options.slot);
+  const repo::SlotList found = repo::read_slots(*repository);
+  const SlotDescription& slot = choose_slot(found, options.slot);
   const auto full =
       std::count_if(found.slots.begin(), found.slots.end(),
                     [](const SlotDescription& s) { return s.certificate.role == Role::full; });
@@ -191,7 +122,9 @@ ExitCode remove_key(Context& context, const RemoveOptions& options) {
           ? "who has copied its slot and knows its secret still has all keys of the repository: if "
             "it leaked, make a new "
             "repository and back up into that"
-          : "who has copied its slot and knows its secret can still write; it never could read");
+          : "who has copied its slot and knows its secret can still write, unless it is revoked; "
+            "it "
+            "never could read");
   context.output.json(slot_json(slot, slot.id == repository->slot()));
   return ExitCode::ok;
 }
@@ -211,16 +144,7 @@ Run add_key_add(CLI::App& app) {
       ->type_name("NAME...");
   app.add_option("--label", options->label, "Name of the key (default: its first host)")
       ->type_name("TEXT");
-  app.add_option("--new-passphrase-file", options->secret.passphrase_file,
-                 "File that holds the new passphrase")
-      ->type_name("FILE");
-  app.add_option("--new-passphrase-command", options->secret.passphrase_command,
-                 "Command that prints the new passphrase")
-      ->type_name("COMMAND");
-  app.add_option("--new-passphrase-fd", options->secret.passphrase_fd,
-                 "Open file descriptor to read the new passphrase from")
-      ->type_name("FD")
-      ->check(CLI::Range(0, 1 << 20));
+  declare_new_passphrase(app, options->secret);
   app.add_option("--new-key-file", options->new_key_file, "Make a key file instead of a passphrase")
       ->type_name("FILE");
   return [options](Context& context) { return add_key(context, *options); };

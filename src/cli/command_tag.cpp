@@ -9,8 +9,8 @@
 #include "cli/commands.h"
 #include "cli/snapshot_choice.h"
 #include "cli/snapshot_output.h"
+#include "cli/tags.h"
 #include "repo/maintenance/annotation.h"
-#include "repo/message.h"
 
 namespace vgerfs::cli {
 namespace {
@@ -21,21 +21,6 @@ struct TagOptions {
   std::vector<std::string> remove;
   std::optional<std::string> set;
 };
-
-void require_valid(const std::vector<std::string>& tags) {
-  constexpr std::size_t kMaxTagBytes = 128;
-  const auto bad = [](char c) {
-    return c == ',' || static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
-  };
-  for (const std::string& tag : tags) {
-    if (!tag.empty() && tag.size() <= kMaxTagBytes && std::none_of(tag.begin(), tag.end(), bad) &&
-        repo::is_utf8(tag)) {
-      continue;
-    }
-    throw Error{ErrorCode::usage, fmt::format("\"{}\" cannot be a tag", printable(tag)),
-                "a tag has 1 to 128 bytes of UTF-8 text without commas and control characters"};
-  }
-}
 
 std::vector<std::string> split_tags(std::string_view text) {
   std::vector<std::string> tags;
@@ -63,8 +48,8 @@ ExitCode tag(Context& context, const TagOptions& options) {
   if (options.add.empty() && options.remove.empty() && !options.set) {
     throw Error{ErrorCode::usage, "tag needs --add, --remove or --set"};
   }
-  require_valid(options.add);
-  if (options.set) require_valid(split_tags(*options.set));
+  require_valid_tags(options.add);
+  if (options.set) require_valid_tags(split_tags(*options.set));
   const auto repository = context.open_readable_repository();
   std::vector<repo::ListedSnapshot> chosen =
       choose_snapshots(*repository->snapshots(), options.snapshots, repository->options().host);

@@ -54,16 +54,20 @@ std::shared_ptr<backends::Backend> open_store(const std::string& location) {
   return backend;
 }
 
+void create_private_file(const std::string& path, ByteView content) {
+  const Fd fd = open_file(path, O_WRONLY | O_CREAT | O_EXCL, S_IRUSR | S_IWUSR);
+  write_all(fd.get(), content, path);
+  if (::fsync(fd.get()) != 0) throw system_error(errno, path);
+  const std::string parent = std::filesystem::path{path}.parent_path().string();
+  sync_directory(parent.empty() ? "." : parent);
+}
+
 repo::Credential create_key_file(const std::string& path, crypto::Random& random) {
   crypto::Secret key{32};
   random.fill(key.mutable_view());
   std::string text = repo::format_key_file(key);
-  const Fd fd = open_file(path, O_WRONLY | O_CREAT | O_EXCL, S_IRUSR | S_IWUSR);
-  write_all(fd.get(), bytes_of(text), path);
+  create_private_file(path, bytes_of(text));
   crypto::wipe({reinterpret_cast<std::byte*>(text.data()), text.size()});
-  if (::fsync(fd.get()) != 0) throw system_error(errno, path);
-  const std::string parent = std::filesystem::path{path}.parent_path().string();
-  sync_directory(parent.empty() ? "." : parent);
   return repo::KeyFile{std::move(key)};
 }
 

@@ -23,6 +23,9 @@ std::string describe(std::optional<crypto::Cipher> cipher);
 /// passphrase. Throws no_repository.
 std::shared_ptr<backends::Backend> open_store(const std::string& location);
 
+/// A new file, mode 0600, durably. Throws exists if there is one.
+void create_private_file(const std::string& path, ByteView content);
+
 /// Makes a new key file, mode 0600, durably. Throws exists if there is a file.
 repo::Credential create_key_file(const std::string& path, crypto::Random& random);
 

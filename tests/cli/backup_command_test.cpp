@@ -95,6 +95,13 @@ TEST_F(Backup, ExcludesComeFromTheCommandLineAndFromFiles) {
   EXPECT_EQ(names_in("latest:s"), "b\n");
 }
 
+TEST_F(Backup, WhatTagRefusesIsNoTagHereEither) {
+  for (const std::string tag : {"a,b", "a\nb", "", "\xff"}) {
+    EXPECT_EQ(admin({"backup", "--source", "s", "--tag", tag, source_}).status, 2) << tag;
+  }
+  EXPECT_THAT(admin({"list", "--json"}).json(), SizeIs(0));
+}
+
 TEST_F(Backup, WithoutPathsAllSourcesOfTheConfigurationAreBackedUp) {
   directory_.write("config.yaml",
                    "exclude_patterns: ['*.tmp']\nsources:\n  - {label: one, path: src, tags: "

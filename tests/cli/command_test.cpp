@@ -1,5 +1,6 @@
 // Commands on a repository in a directory: what they print, and their exit codes.
 #include <filesystem>
+#include <set>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -285,6 +286,167 @@ TEST_F(KeyCommands, RemovedKeysOpenNothing) {
   EXPECT_EQ(admin({"key", "remove", "--force", current}).status, 2)
       << "the last full key was removed";
   EXPECT_EQ(admin({"list"}).status, 0);
+}
+
+class Passphrases : public KeyCommands {
+ protected:
+  void SetUp() override {
+    KeyCommands::SetUp();
+    ASSERT_EQ(admin({"key", "add", "--new-passphrase-file", write("old")}).status, 0);
+  }
+  std::string write(const std::string& passphrase) {
+    return directory_.write("passphrase " + passphrase, passphrase + "\n");
+  }
+  RunResult with_passphrase(const std::string& passphrase, std::vector<std::string> arguments) {
+    TestIo surroundings;
+    prepare(surroundings);
+    surroundings.environment["VGERFS_PASSPHRASE"] = passphrase;
+    return run(arguments, surroundings);
+  }
+  std::size_t slots() {
+    std::size_t count = 0;
+    for (const auto& each : std::filesystem::directory_iterator{repository_ + "/keys"}) {
+      if (each.is_regular_file()) ++count;
+    }
+    return count;
+  }
+};
+
+TEST_F(Passphrases, ChangingOneKeepsTheKeyAndDropsTheOldPassphrase) {
+  const auto before = with_passphrase("old", {"key", "list", "--json"}).json();
+  const RunResult changed = with_passphrase(
+      "old", {"key", "passphrase", "--json", "--new-passphrase-file", write("new")});
+  ASSERT_EQ(changed.status, 0) << changed.err;
+  EXPECT_EQ(with_passphrase("old", {"list"}).status, 12);
+  const auto after = with_passphrase("new", {"key", "list", "--json"}).json();
+  ASSERT_THAT(after, SizeIs(2));
+  const auto current = [](const nlohmann::json& keys) {
+    return keys[0].at("current") ? keys[0] : keys[1];
+  };
+  EXPECT_EQ(current(after).at("id"), changed.json().at("id"));
+  EXPECT_NE(current(after).at("id"), current(before).at("id"));
+  EXPECT_EQ(current(after).at("author"), current(before).at("author"));
+  EXPECT_EQ(slots(), 2U);
+}
+
+TEST_F(Passphrases, AKeyFileHasNone) {
+  const RunResult result = admin({"key", "passphrase", "--new-passphrase-file", write("new")});
+  EXPECT_EQ(result.status, 2);
+  EXPECT_EQ(slots(), 2U);
+}
+
+TEST_F(Passphrases, AnEmptyNewOneChangesNothing) {
+  EXPECT_EQ(with_passphrase(
+                "old", {"key", "passphrase", "--new-passphrase-file", directory_.write("e", "\n")})
+                .status,
+            2);
+  EXPECT_EQ(with_passphrase("old", {"list"}).status, 0);
+}
+
+TEST_F(Passphrases, AnExportedKeyComesBackIntoARepositoryThatLostItsKeys) {
+  const std::string copy = directory_ / "copy";
+  const RunResult exported = with_passphrase("old", {"key", "export", "--json", copy});
+  ASSERT_EQ(exported.status, 0) << exported.err;
+  EXPECT_EQ(std::filesystem::status(copy).permissions(), std::filesystem::perms(0600));
+  for (const auto& each : std::filesystem::directory_iterator{repository_ + "/keys"})
+    std::filesystem::remove(each.path());
+  EXPECT_EQ(with_passphrase("old", {"list"}).status, 12);
+  EXPECT_EQ(with_passphrase("wrong", {"key", "import", copy}).status, 12);
+  EXPECT_EQ(slots(), 0U);
+  const RunResult imported = with_passphrase("old", {"key", "import", "--json", copy});
+  ASSERT_EQ(imported.status, 0) << imported.err;
+  EXPECT_EQ(imported.json().at("id"), exported.json().at("id"));
+  EXPECT_EQ(with_passphrase("old", {"list"}).status, 0);
+}
+
+TEST_F(Passphrases, ExportOverwritesNothingAndImportTakesNothingElse) {
+  const std::string other = directory_.write("other", "something else");
+  EXPECT_EQ(with_passphrase("old", {"key", "export", other}).status, 1);
+  EXPECT_EQ(std::filesystem::file_size(other), 14U);
+  EXPECT_EQ(with_passphrase("old", {"key", "import", other}).status, 14);
+  EXPECT_EQ(slots(), 2U);
+}
+
+class Revocation : public KeyCommands {
+ protected:
+  void SetUp() override {
+    KeyCommands::SetUp();
+    ingest_ = add("ingest");
+    early_ = add_ingested();
+  }
+  std::string add_ingested() {
+    return add_snapshot({.host = "here", .source = "home", .tags = {}, .time = {}, .key = ingest_});
+  }
+  /// A client that has stolen the slot, too.
+  std::string add_by_thief(const std::string& slot_copy, const std::string& slot) {
+    std::filesystem::copy_file(slot_copy, slot);
+    const std::string id = add_ingested();
+    std::filesystem::remove(slot);
+    return id;
+  }
+  std::vector<std::string> listed() {
+    std::vector<std::string> ids;
+    for (const auto& each : admin({"list", "--json"}).json()) ids.push_back(each.at("id"));
+    return ids;
+  }
+
+  std::string ingest_;
+  std::string early_;
+};
+
+TEST_F(Revocation, WhatAnIngestKeyWroteStaysAndWhatItWritesLaterDoesNotCount) {
+  const nlohmann::json key = key_of("ingest");
+  const std::string slot = repository_ + "/keys/" + std::string{key.at("id")};
+  std::filesystem::copy_file(slot, directory_ / "stolen");
+  const RunResult revoked = admin({"key", "revoke", "--json", key.at("id")});
+  ASSERT_EQ(revoked.status, 0) << revoked.err;
+  EXPECT_EQ(revoked.json().at("snapshots"), 1);
+  EXPECT_EQ(revoked.json().at("author"), key.at("author"));
+  EXPECT_FALSE(std::filesystem::exists(slot));
+
+  const std::string late = add_by_thief(directory_ / "stolen", slot);
+  EXPECT_THAT(listed(), ElementsAre(early_));
+  EXPECT_EQ(admin({"restore", early_, directory_ / "target"}).status, 0);
+  EXPECT_EQ(admin({"restore", late, directory_ / "other"}).status, 1);
+  EXPECT_EQ(admin({"check", "--read-data"}).status, 0);
+}
+
+TEST_F(Revocation, AKeyWhoseSlotIsGoneIsRevokedByItsAuthor) {
+  const nlohmann::json key = key_of("ingest");
+  const std::string slot = repository_ + "/keys/" + std::string{key.at("id")};
+  std::filesystem::copy_file(slot, directory_ / "stolen");
+  ASSERT_EQ(admin({"key", "remove", key.at("id")}).status, 0);
+  const std::string author = std::string{key.at("author")}.substr(0, 16);
+  EXPECT_EQ(admin({"key", "revoke", author}).status, 0);
+  const RunResult again = admin({"key", "revoke", "--json", author});
+  EXPECT_EQ(again.json().at("was_revoked"), true);
+  add_by_thief(directory_ / "stolen", slot);
+  EXPECT_THAT(listed(), ElementsAre(early_));
+}
+
+TEST_F(Revocation, AFullKeyCannotBeRevoked) {
+  const nlohmann::json key = key_of("full");
+  EXPECT_EQ(admin({"key", "revoke", key.at("id")}).status, 2);
+  add_snapshot();
+  EXPECT_EQ(admin({"key", "revoke", key.at("author")}).status, 2);
+  EXPECT_EQ(with_key(ingest_, {"key", "revoke", key_of("ingest").at("id")}).status, 1);
+}
+
+TEST_F(Revocation, AClientThatIsNewNoticesThatItIsHidden) {
+  std::set<std::string> before;
+  for (const auto& each : std::filesystem::directory_iterator{repository_ + "/index"})
+    before.insert(each.path().string());
+  ASSERT_EQ(admin({"key", "revoke", key_of("ingest").at("id")}).status, 0);
+  std::string record;
+  for (const auto& each : std::filesystem::directory_iterator{repository_ + "/index"}) {
+    if (before.count(each.path().string()) == 0) record = each.path().string();
+  }
+  ASSERT_EQ(admin({"tag", "--add", "later", early_}).status, 0);
+  std::filesystem::remove(record);
+  EXPECT_EQ(admin({"--state-dir", directory_ / "new state", "--cache-dir", directory_ / "new cache",
+                   "list"})
+                .status,
+            15);
 }
 
 }  // namespace

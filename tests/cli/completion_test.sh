@@ -25,7 +25,7 @@ mkdir "$directory/sub"
 touch "$directory/file"
 
 expect "list lock ls" vgerfs-admin l
-expect "add list remove" vgerfs-admin key ""
+expect "add export import list passphrase remove revoke" vgerfs-admin key ""
 expect "add" vgerfs-admin -r /srv/backup --json key a
 expect "full ingest" vgerfs-admin key add --role ""
 expect "--role" vgerfs-admin key add --ro

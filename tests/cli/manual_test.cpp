@@ -168,7 +168,9 @@ TEST(Manual, NamesEveryMemberOfTheJsonDocuments) {
       admin({"key", "add", "--role", "ingest", "--new-key-file", directory / "second key"});
   EXPECT_EQ(added.status, 0);
   EXPECT_EQ(admin({"key", "list"}).status, 0);
-  EXPECT_EQ(admin({"key", "remove", added.json().at("id")}).status, 0);
+  EXPECT_EQ(admin({"key", "export", directory / "copy"}).status, 0);
+  EXPECT_EQ(admin({"key", "import", directory / "copy"}).status, 0);
+  EXPECT_EQ(admin({"key", "revoke", added.json().at("id")}).status, 0);
   EXPECT_EQ(admin({"config", "check", directory / "broken.yaml"}).status, 2);
   EXPECT_EQ(admin({"config", "check", directory / "config.yaml"}).status, 0);
   EXPECT_EQ(admin({"config", "example"}).status, 0);
