@@ -7,6 +7,7 @@ complete -c vgerfs-admin -n '__fish_use_subcommand' -a list -d 'List snapshots'
 complete -c vgerfs-admin -n '__fish_use_subcommand' -a ls -d 'List files in a snapshot'
 complete -c vgerfs-admin -n '__fish_use_subcommand' -a info -d 'Show sizes and facts of a repository or a snapshot'
 complete -c vgerfs-admin -n '__fish_use_subcommand' -a restore -d 'Restore files into a directory'
+complete -c vgerfs-admin -n '__fish_use_subcommand' -a diff -d 'Show what differs between two snapshots'
 complete -c vgerfs-admin -n '__fish_use_subcommand' -a dump -d 'Write a file of a snapshot to standard output'
 complete -c vgerfs-admin -n '__fish_use_subcommand' -a delete -d 'Delete snapshots'
 complete -c vgerfs-admin -n '__fish_use_subcommand' -a prune -d 'Remove the snapshots that no rule keeps'
@@ -77,6 +78,8 @@ complete -c vgerfs-admin -n '__fish_seen_subcommand_from restore' -l in-place -d
 complete -c vgerfs-admin -n '__fish_seen_subcommand_from restore' -l verify -d 'Read back what was written'
 complete -c vgerfs-admin -n '__fish_seen_subcommand_from restore' -l dry-run -s n -d 'Change nothing; say what would be'
 complete -c vgerfs-admin -n '__fish_seen_subcommand_from restore' -F
+
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from diff' -l help -s h -d 'Print this help message and exit'
 
 complete -c vgerfs-admin -n '__fish_seen_subcommand_from dump' -l help -s h -d 'Print this help message and exit'
 

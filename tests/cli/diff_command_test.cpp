@@ -1,0 +1,115 @@
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <filesystem>
+#include <map>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "cli/command_fixture.h"
+
+namespace vgerfs::cli {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Pair;
+using testing::UnorderedElementsAre;
+
+class Diff : public Commands {
+ protected:
+  std::string path(const std::string& name) const { return directory_ / ("src/" + name); }
+  void write(const std::string& name, const std::string& text) {
+    directory_.write("src/" + name, text);
+    set_time(name, 1'700'000'000);
+  }
+  void set_time(const std::string& name, std::int64_t time_s) {
+    const timespec times[] = {{time_s, 0}, {time_s, 0}};
+    ASSERT_EQ(::utimensat(AT_FDCWD, path(name).c_str(), times, AT_SYMLINK_NOFOLLOW), 0);
+  }
+  void backup() {
+    const RunResult result = admin({"backup", "--json", "--source", "s", directory_ / "src"});
+    ASSERT_EQ(result.status, 0) << result.err;
+    snapshots_.push_back(result.json().at("id"));
+  }
+  RunResult diff(const std::string& more = "") {
+    return admin({"diff", "--json", snapshots_.at(0) + more, snapshots_.at(1) + more});
+  }
+  static std::map<std::string, std::string> changes(const RunResult& result) {
+    std::map<std::string, std::string> found;
+    for (const auto& each : result.json()) found[each.at("path")] = each.at("change");
+    return found;
+  }
+
+  std::vector<std::string> snapshots_;
+};
+
+TEST_F(Diff, EachKindOfChangeIsNamedAndWhatIsEqualIsNot) {
+  write("same/deep/file", "the same");
+  write("changed", "one");
+  write("gone/a", "a");
+  write("mode", "mode");
+  write("time", "time");
+  write("turns", "file");
+  std::filesystem::create_symlink("one", path("link"));
+  backup();
+  write("changed", "two");
+  write("new/b", "bb");
+  std::filesystem::remove_all(path("gone"));
+  ASSERT_EQ(::chmod(path("mode").c_str(), 0644), 0);
+  set_time("time", 1'700'000'001);
+  std::filesystem::remove(path("turns"));
+  write("turns/inside", "now a directory");
+  std::filesystem::remove(path("link"));
+  std::filesystem::create_symlink("two", path("link"));
+  backup();
+
+  const RunResult result = diff();
+  ASSERT_EQ(result.status, 0) << result.err;
+  EXPECT_THAT(changes(result),
+              UnorderedElementsAre(Pair("changed", "modified"), Pair("new", "added"),
+                                   Pair("new/b", "added"), Pair("gone", "removed"),
+                                   Pair("gone/a", "removed"), Pair("mode", "metadata"),
+                                   Pair("time", "metadata"), Pair("turns", "added"),
+                                   Pair("turns/inside", "added"), Pair("link", "modified")));
+  for (const auto& each : result.json()) {
+    if (each.at("path") == "mode") {
+      EXPECT_THAT(each.at("parts"), ElementsAre("mode"));
+    }
+    if (each.at("path") == "time") {
+      EXPECT_THAT(each.at("parts"), ElementsAre("mtime"));
+    }
+    if (each.at("path") == "new/b") {
+      EXPECT_EQ(each.at("before"), nullptr);
+      EXPECT_EQ(each.at("after").at("size"), 2);
+    }
+  }
+  const RunResult text = admin({"diff", snapshots_[0], snapshots_[1]});
+  EXPECT_THAT(text.out, HasSubstr("- gone/a  1 B\n"));
+  EXPECT_THAT(text.out, HasSubstr("m mode  (mode)\n"));
+  EXPECT_THAT(text.out, HasSubstr("4 added"));
+}
+
+TEST_F(Diff, DirectoriesInSnapshotsAreCompared) {
+  write("d/file", "one");
+  write("other", "one");
+  backup();
+  write("d/file", "three");
+  write("other", "three");
+  backup();
+  EXPECT_THAT(changes(diff(":d")), ElementsAre(Pair("file", "modified")));
+  EXPECT_EQ(diff(":other").status, 2);
+  EXPECT_EQ(diff(":absent").status, 1);
+}
+
+TEST_F(Diff, ASnapshotIsEqualToItself) {
+  write("d/file", "one");
+  backup();
+  snapshots_.push_back(snapshots_[0]);
+  EXPECT_THAT(changes(diff()), IsEmpty());
+}
+
+}  // namespace
+}  // namespace vgerfs::cli
