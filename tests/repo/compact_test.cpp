@@ -180,6 +180,53 @@ TEST_F(Compact, AnUnreadableRecordStopsIt) {
   EXPECT_EQ(error_of([&] { run(*fresh); }), "corrupt");
 }
 
+TEST_F(Compact, LoadsItsStateWhenItHoldsTheLease) {
+  const Files files = random_files(1, 5);
+  const SnapshotId old = commit(*repository_, files);
+  commit(*repository_, random_files(100, 1));
+  remove(*repository_, old);
+  pass(kOverGrace);
+  const auto other = open("other");
+  repository_ = open("client");
+  // When the lease is about to be there, what was dead comes into use.
+  test.faulty().before_next(testing::Call::barrier, [&] { commit(*other, files, "etc"); });
+  EXPECT_EQ(run(*repository_).condemned_packs, 0U);
+  verify();
+}
+
+TEST_F(Compact, AListingThatFailsStopsIt) {
+  const SnapshotId old = commit(*repository_, random_files(1, 5));
+  commit(*repository_, random_files(100, 1));
+  remove(*repository_, old);
+  pass(kOverGrace);
+  const auto before = test.store().names();
+  for (const ObjectType type :
+       {ObjectType::lock, ObjectType::snapshot, ObjectType::index, ObjectType::pack}) {
+    repository_ = open("client");
+    test.faulty().order(
+        {.fault = testing::Fault::fail, .call = testing::Call::list, .times = 1000, .type = type});
+    EXPECT_EQ(error_of([&] { run(*repository_); }), "unavailable");
+    EXPECT_EQ(test.store().names(), before);
+  }
+}
+
+TEST_F(Compact, ATreeThatIsMissingIsNotEmpty) {
+  const SnapshotId old = commit(*repository_, random_files(1, 5));
+  remove(*repository_, old);
+  commit(*repository_, random_files(100, 5));
+  repository_->refresh();
+  const auto list = repository_->snapshots();
+  ASSERT_EQ(list->snapshots.size(), 1U);
+  const auto tree =
+      repository_->index().find(*subtree_of(list->snapshots.front().snapshot->root)).front();
+  test.store().erase(format::pack_name(tree.pack));
+  pass(kOverGrace);
+  const auto before = test.store().names();
+  repository_ = open("client");
+  EXPECT_EQ(error_of([&] { run(*repository_); }), "corrupt");
+  EXPECT_EQ(test.store().names(), before);
+}
+
 TEST_F(Compact, PacksThatNoRecordNamesGoAfterTheGraceTimes) {
   commit(*repository_, random_files(1, 2));
   {

@@ -1,0 +1,302 @@
+// Whatever clients do side by side: every snapshot that was committed and that nobody removed is
+// there, and nothing that lives is deleted.
+#include "repo/simulator.h"
+
+#include <cstdlib>
+#include <set>
+
+#include <gtest/gtest.h>
+
+#include "maintenance_world.h"
+#include "repo/maintenance/compact.h"
+#include "repo/maintenance/removal.h"
+#include "repo/maintenance/undelete.h"
+#include "support/test_seed.h"
+
+namespace vgerfs::repo {
+namespace {
+
+using testing::Files;
+using testing::FixedRandom;
+using testing::MaintenanceWorld;
+using testing::Scheduler;
+using testing::SimulatedBackend;
+using testing::SkewedClock;
+using testing::TestRepository;
+
+constexpr std::int64_t kHour_s = 3600;
+
+/// One client: its clock, its way to the store, its repository.
+struct Client {
+  Client(MaintenanceWorld& world, Scheduler& scheduler, testing::StrayWrites& strays,
+         std::size_t number, bool full, std::uint64_t seed)
+      : clock(world.clock,
+              static_cast<std::int64_t>(scheduler.below(601)) - 300),  // five minutes at most
+        random(seed + number),
+        memory(world.test.shared_store()),
+        store(std::make_shared<SimulatedBackend>(memory, scheduler, number, strays)) {
+    OpenOptions options;
+    const std::string directory = fmt::format("{}/client{}", world.test.directory(), number);
+    options.directories = {.cache = directory + "/cache", .state = directory + "/state"};
+    options.host = "host";
+    options.clock = &clock;
+    options.random = &random;
+    repository = Repository::open(
+        store, full ? TestRepository::full_key() : TestRepository::ingest_key(), options);
+  }
+  SkewedClock clock;
+  FixedRandom random;
+  testing::MemoryBackend memory;
+  std::shared_ptr<SimulatedBackend> store;
+  std::unique_ptr<Repository> repository;
+};
+
+class Schedule : public MaintenanceWorld {
+ public:
+  explicit Schedule(std::uint64_t seed)
+      : seed_(seed),
+        scheduler_(seed, clock),
+        grace_s_(scheduler_.below(2) == 0 ? kMinGrace_s : kDefaultGrace_s) {
+    test.add_ingest_slot("host");
+  }
+
+  void run() {
+    using Work = void (Schedule::*)(Client&);
+    const std::vector<std::pair<bool, Work>> roles = {{true, &Schedule::write},
+                                                      {false, &Schedule::write},
+                                                      {true, &Schedule::maintain},
+                                                      {true, &Schedule::maintain},
+                                                      {true, &Schedule::look}};
+    std::vector<std::unique_ptr<Client>> clients;
+    std::vector<std::function<void(std::size_t)>> work;
+    for (std::size_t i = 0; i < roles.size(); ++i) {
+      clients.push_back(
+          std::make_unique<Client>(*this, scheduler_, strays_, i, roles[i].first, seed_));
+      clients[i]->store->begin();
+      work.emplace_back([this, &client = *clients[i], role = roles[i].second](std::size_t number) {
+        for (int round = 0; round < 5; ++round) {
+          scheduler_.sleep(number, static_cast<std::int64_t>(scheduler_.below(
+                                       static_cast<std::uint64_t>(grace_s_ * 5 / 3))));
+          (this->*role)(client);
+        }
+      });
+    }
+    scheduler_.run(work);
+    for (const auto& client : clients) client->store->end();
+    clients.clear();
+    verify_expected("at the end");
+    if (!failures_.empty()) return;
+    // What was done wrong may show only now.
+    const auto maintainer = open("last");
+    for (int round = 0; round < 3; ++round) {
+      clock.advance(30 * kHour);
+      give_up_unreadable(*maintainer);
+      compact(*maintainer);
+    }
+    verify_expected("after two more compactions");
+  }
+
+  const std::vector<std::string>& failures() const { return failures_; }
+  int commits() const { return commits_; }
+  std::uint64_t deleted_packs() const { return deleted_packs_; }
+
+ private:
+  void fail(const std::string& what) { failures_.push_back(what); }
+
+  /// Files of a few contents, so that clients rely on each other's.
+  Files some_files() {
+    Files files;
+    for (std::uint64_t i = 0; i < 3; ++i) {
+      const std::uint64_t content = scheduler_.below(8);
+      files[fmt::format("file{}", content)] = testing::random_bytes(content, 600);
+    }
+    return files;
+  }
+
+  void write(Client& client) {
+    const Files files = some_files();
+    try {
+      Session session{*client.repository,
+                      session_options(client.repository->can_read() ? "full" : "ingest")};
+      const Entry root = testing::put_files(session, client.repository->keyring(), files);
+      const SnapshotId id = session.commit(testing::draft_of(root)).snapshot->id;
+      expected[id] = files;
+      ++commits_;
+    } catch (const Error& error) {
+      tolerate(error, "a backup", {ErrorCode::busy});
+    }
+  }
+
+  void maintain(Client& client) {
+    switch (scheduler_.below(4)) {
+      case 0: remove_one(client); break;
+      case 1: bring_one_back(client); break;
+      default: try { compact(*client.repository);
+        } catch (const Error& error) {
+          if (error.code() == ErrorCode::corrupt) {
+            give_up_unreadable(*client.repository);
+          } else {
+            tolerate(error, "a compaction", {ErrorCode::busy});
+          }
+        }
+    }
+  }
+
+  void compact(Repository& repository) {
+    CompactOptions options;
+    options.threads = 1;
+    options.grace_s = grace_s_;
+    options.pack_bytes = 64 << 10;
+    deleted_packs_ += repo::compact(repository, options, false, {}, {}).deleted_packs;
+  }
+
+  /// A session that slept between its last look and its snapshot publishes what may lack data, and
+  /// says so: an administrator deletes that.
+  void give_up_unreadable(Repository& repository) {
+    repository.refresh();
+    std::vector<SnapshotId> unknown;
+    for (const auto& listed : repository.snapshots()->snapshots) {
+      const SnapshotId& id = listed.snapshot->id;
+      if (!expected.contains(id) && !removed_.contains(id) && !in_work_.contains(id)) {
+        try {
+          testing::read_files(repository, *listed.snapshot);
+        } catch (const Error&) {
+          unknown.push_back(id);
+        }
+      }
+    }
+    if (!unknown.empty()) remove_snapshots(repository, unknown);
+  }
+
+  void remove_one(Client& client) {
+    if (expected.size() < 2) return;
+    auto at = expected.begin();
+    std::advance(at, scheduler_.below(expected.size()));
+    const auto [id, files] = *at;
+    expected.erase(at);
+    in_work_.insert(id);
+    try {
+      const std::int64_t now_s = clock.now().s;
+      remove_snapshots(*client.repository, {id});
+      removed_[id] = {files, now_s};
+    } catch (const Error& error) {
+      tolerate(error, "a deletion", {});
+    }
+    in_work_.erase(id);
+  }
+
+  void bring_one_back(Client& client) {
+    if (removed_.empty()) return;
+    auto at = removed_.begin();
+    std::advance(at, scheduler_.below(removed_.size()));
+    const auto [id, removed] = *at;
+    removed_.erase(at);
+    in_work_.insert(id);
+    try {
+      undelete(*client.repository, id, {.grace_s = grace_s_, .stop = {}});
+      expected[id] = removed.files;
+    } catch (const Error& error) {
+      // The promise counts for those who end in time; the clocks may differ.
+      if (clock.now().s - removed.time_s < grace_s_ - kHour_s / 2) {
+        fail(fmt::format("the promise to bring a snapshot back was broken: {}", error.what()));
+      }
+      tolerate(error, "an undeletion", {ErrorCode::busy, ErrorCode::not_found, ErrorCode::corrupt});
+    }
+    in_work_.erase(id);
+  }
+
+  void look(Client& client) {
+    try {
+      client.repository->refresh();
+      const auto list = client.repository->snapshots();
+      for (const auto& listed : list->snapshots) {
+        const SnapshotId id = listed.snapshot->id;
+        if (!expected.contains(id)) continue;
+        const Files files = expected.at(id);
+        try {
+          const bool same = testing::read_files(*client.repository, *listed.snapshot) == files;
+          if (!same && expected.contains(id)) fail("a reader saw other content");
+        } catch (const Error& error) {
+          if (expected.contains(id)) fail(fmt::format("a reader failed: {}", error.what()));
+        }
+        break;
+      }
+    } catch (const Error& error) {
+      tolerate(error, "a reader", {ErrorCode::unavailable});
+    }
+  }
+
+  void tolerate(const Error& error, const char* what, std::set<ErrorCode> codes) {
+    if (codes.contains(error.code())) return;
+    fail(fmt::format("{} failed: {}: {}", what, to_string(error.code()), error.what()));
+  }
+
+  void verify_expected(const char* when) {
+    const auto repository = open(fmt::format("verifier{}", ++verifiers_));
+    const auto list = repository->snapshots();
+    std::map<SnapshotId, std::shared_ptr<const Snapshot>> found;
+    for (const auto& listed : list->snapshots) found[listed.snapshot->id] = listed.snapshot;
+    for (const auto& [id, files] : expected) {
+      const auto at = found.find(id);
+      if (at == found.end()) {
+        fail(fmt::format("{}: snapshot {} is gone", when, id.short_hex()));
+        continue;
+      }
+      try {
+        if (testing::read_files(*repository, *at->second) != files) {
+          fail(fmt::format("{}: snapshot {} changed", when, id.short_hex()));
+        }
+      } catch (const Error& error) {
+        fail(fmt::format("{}: snapshot {}: {}", when, id.short_hex(), error.what()));
+      }
+    }
+  }
+
+  struct Removed {
+    Files files;
+    std::int64_t time_s = 0;
+  };
+  const std::uint64_t seed_;
+  Scheduler scheduler_;
+  const std::int64_t grace_s_;
+  testing::StrayWrites strays_;
+  std::map<SnapshotId, Removed> removed_;
+  std::set<SnapshotId> in_work_;  // being removed or brought back
+  std::vector<std::string> failures_;
+  int commits_ = 0;
+  std::uint64_t deleted_packs_ = 0;
+  int verifiers_ = 0;
+};
+
+std::uint64_t count_of(const char* variable, std::uint64_t otherwise) {
+  const char* text = std::getenv(variable);
+  return text != nullptr ? std::strtoull(text, nullptr, 10) : otherwise;
+}
+
+TEST(Simulator, NothingThatIsNeededIsLost) {
+  testing::keep_temporary_directories_in_memory();
+  const std::uint64_t first = count_of("VGERFS_SIMULATOR_SEED", testing::test_seed());
+  const std::uint64_t schedules = count_of(
+      "VGERFS_SIMULATOR_SCHEDULES", testing::test_size(std::uint64_t{150}, std::uint64_t{20}));
+  int commits = 0;
+  std::uint64_t deleted_packs = 0;
+  for (std::uint64_t i = 0; i < schedules && !HasFailure(); ++i) {
+    Schedule schedule{first + i};
+    schedule.run();
+    commits += schedule.commits();
+    deleted_packs += schedule.deleted_packs();
+    for (const std::string& failure : schedule.failures()) {
+      ADD_FAILURE() << failure << "\nschedule " << i + 1
+                    << "; again: VGERFS_SIMULATOR_SEED=" << first + i
+                    << " VGERFS_SIMULATOR_SCHEDULES=1";
+    }
+  }
+  RecordProperty("commits", commits);
+  RecordProperty("deleted_packs", static_cast<int>(deleted_packs));
+  if (schedules < 20 || HasFailure()) return;
+  EXPECT_GT(commits, static_cast<int>(schedules)) << "too little was done to prove anything";
+  EXPECT_GT(deleted_packs, schedules);
+}
+
+}  // namespace
+}  // namespace vgerfs::repo
