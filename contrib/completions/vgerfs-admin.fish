@@ -17,6 +17,7 @@ complete -c vgerfs-admin -n '__fish_use_subcommand' -a release -d 'Let held snap
 complete -c vgerfs-admin -n '__fish_use_subcommand' -a tag -d 'Change the tags of snapshots'
 complete -c vgerfs-admin -n '__fish_use_subcommand' -a compact -d 'Give back the space of what no snapshot needs'
 complete -c vgerfs-admin -n '__fish_use_subcommand' -a check -d 'Check that everything is there and intact'
+complete -c vgerfs-admin -n '__fish_use_subcommand' -a rebuild-index -d 'Make lost index records anew from the packs'
 complete -c vgerfs-admin -n '__fish_use_subcommand' -a mount -d 'Mount a repository'
 complete -c vgerfs-admin -n '__fish_use_subcommand' -a umount -d 'Commit and unmount'
 complete -c vgerfs-admin -n '__fish_use_subcommand' -a commit -d 'Make snapshots of what was put into a mount'
@@ -125,6 +126,9 @@ complete -c vgerfs-admin -n '__fish_seen_subcommand_from check; and not __fish_s
 complete -c vgerfs-admin -n '__fish_seen_subcommand_from check; and not __fish_seen_subcommand_from config' -l quick -d 'Only look at what is there: names, sizes, closure'
 complete -c vgerfs-admin -n '__fish_seen_subcommand_from check; and not __fish_seen_subcommand_from config' -l read-data -d 'Also read, decrypt and hash everything, or the share whose turn it is: 5%, 50G' -x
 complete -c vgerfs-admin -n '__fish_seen_subcommand_from check; and not __fish_seen_subcommand_from config' -l no-vouch -d 'Do not record which blocks of ingest keys were found good'
+
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from rebuild-index' -l help -s h -d 'Print this help message and exit'
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from rebuild-index' -l dry-run -s n -d 'Only say what would be done; reads no pack'
 
 complete -c vgerfs-admin -n '__fish_seen_subcommand_from mount' -l help -s h -d 'Print this help message and exit'
 complete -c vgerfs-admin -n '__fish_seen_subcommand_from mount' -s o -d 'Mount options, see vgerfs(8); may be repeated' -x

@@ -56,6 +56,7 @@ constexpr Command kCommands[] = {
     {"tag", "Change the tags of snapshots", add_tag},
     {"compact", "Give back the space of what no snapshot needs", add_compact},
     {"check", "Check that everything is there and intact", add_check},
+    {"rebuild-index", "Make lost index records anew from the packs", add_rebuild_index},
     {"mount", "Mount a repository", add_mount},
     {"umount", "Commit and unmount", add_umount},
     {"commit", "Make snapshots of what was put into a mount", add_commit},

@@ -32,6 +32,7 @@ Run add_lock_list(CLI::App& app);
 Run add_ls(CLI::App& app);
 Run add_mount(CLI::App& app);
 Run add_prune(CLI::App& app);
+Run add_rebuild_index(CLI::App& app);
 Run add_release(CLI::App& app);
 Run add_restore(CLI::App& app);
 Run add_tag(CLI::App& app);

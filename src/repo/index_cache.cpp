@@ -147,6 +147,10 @@ class SqliteIndexCache final : public IndexCache {
     });
   }
 
+  Facts all_facts() override {
+    return read([](Database& database) { return read_all_facts(database); });
+  }
+
   std::vector<PackId> buried_packs() override {
     return read([](Database& database) { return read_buried(database); });
   }

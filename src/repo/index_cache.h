@@ -138,6 +138,8 @@ class IndexCache {
   /// Removed and not undone; ascending.
   virtual std::vector<SnapshotId> removed_snapshots() = 0;
   virtual FactState facts() = 0;
+  /// All that records said, in force or not. Origins are set.
+  virtual Facts all_facts() = 0;
   /// Ascending, and so are the next.
   virtual std::vector<PackId> buried_packs() = 0;
   virtual std::vector<RecordId> superseded_records() = 0;

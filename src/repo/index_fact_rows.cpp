@@ -255,6 +255,37 @@ VouchedBlocks read_vouched(Database& database, const PackId& pack, const EntryDi
   return vouched;
 }
 
+Facts read_all_facts(Database& database) {
+  Facts facts;
+  for_each_row(database, FactKind::removal, [&](const FactRow& row) {
+    facts.removals.push_back(
+        {SnapshotId{row.subject.bytes()}, row.value, RecordId{row.origin.bytes()}});
+  });
+  for_each_row(database, FactKind::condemnation, [&](const FactRow& row) {
+    facts.condemnations.push_back(
+        {PackId{row.subject.bytes()}, row.value, RecordId{row.origin.bytes()}});
+  });
+  for_each_row(database, FactKind::undo, [&](const FactRow& row) {
+    facts.undoes.push_back({RecordId{row.origin.bytes()}, {row.subject}});
+  });
+  for_each_row(database, FactKind::vouch, [&](const FactRow& row) {
+    const PackId pack{row.subject.bytes()};
+    const EntryDigest entry = row.origin.bytes();
+    // In the order of the table: the blocks of an entry ascend, and kAllBlocks comes before them.
+    Vouch* const last = facts.vouches.empty() ? nullptr : &facts.vouches.back();
+    const bool goes_on = last != nullptr && last->pack == pack && last->entry == entry;
+    if (!goes_on) facts.vouches.push_back({pack, entry, {}});
+    if (row.value == kAllBlocks || (goes_on && last->blocks.empty())) return;
+    facts.vouches.back().blocks.push_back(static_cast<std::uint32_t>(row.value));
+  });
+  for_each_row(database, FactKind::annotation,
+               [&](const FactRow& row) { facts.annotations.push_back(parse_annotation(row)); });
+  facts.buried = read_buried(database);
+  facts.supersedes = read_superseded(database);
+  facts.revocations = read_revocations(database);
+  return facts;
+}
+
 void check_facts(Database& database) {
   for (const FactKind kind :
        {FactKind::removal, FactKind::condemnation, FactKind::undo, FactKind::buried,

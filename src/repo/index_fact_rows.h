@@ -66,6 +66,9 @@ struct VouchedBlocks {
 };
 VouchedBlocks read_vouched(Database& database, const PackId& pack, const EntryDigest& entry);
 
+/// All rows, whatever is undone or buried. Throws corrupt if rows were changed.
+Facts read_all_facts(Database& database);
+
 /// Compares every row with the sums.
 void check_facts(Database& database);
 

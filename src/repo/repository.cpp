@@ -228,6 +228,7 @@ bool Repository::apply_new_records(const Listing& listing) {
   std::vector<RecordId> applied = index_->records();
   std::sort(applied.begin(), applied.end());
   bool complete = true;
+  std::vector<std::pair<RecordId, std::string>> unreadable;
   for (const RecordId& id : listing.records) {
     if (contains_sorted(applied, id)) continue;
     const format::ObjectName name = format::record_name(id);
@@ -246,9 +247,7 @@ bool Repository::apply_new_records(const Listing& listing) {
       // A record that cannot be read is a hole in the index; its packs may hold what snapshots
       // need. It is named, the rest goes on, and whatever needs it fails by itself.
       if (error.code() != ErrorCode::corrupt) throw;
-      warn(error.what());
-      const std::lock_guard lock{mutex_};
-      unreadable_records_.push_back(id);
+      unreadable.emplace_back(id, error.what());
       continue;
     }
     if (record.ignored_claims) {
@@ -256,6 +255,12 @@ bool Repository::apply_new_records(const Listing& listing) {
                        name.path(), record.author.label));
     }
     index_->apply(id, record, stored_bytes);  // what fails here is the client's own
+  }
+  for (auto& [id, reason] : unreadable) {
+    if (index_->is_superseded(id)) continue;  // others say what it said
+    warn(std::move(reason));
+    const std::lock_guard lock{mutex_};
+    unreadable_records_.push_back(id);
   }
   return complete;
 }
