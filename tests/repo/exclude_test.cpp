@@ -133,6 +133,17 @@ class GitOracle : public ::testing::Test {
   const std::string& root_ = directory_.path();
 };
 
+/// git compares the literal text before the first wildcard by itself, and so takes `**` after it for
+/// one at the beginning, against its documentation, which we follow.
+bool has_stars_after_text(const std::string& patterns) {
+  for (std::size_t at = patterns.find("**"); at != patterns.npos; at = patterns.find("**", at + 1)) {
+    if (at > 0 && std::string_view{"/\n!*"}.find(patterns[at - 1]) == std::string_view::npos) {
+      return true;
+    }
+  }
+  return false;
+}
+
 TEST_F(GitOracle, AgreesOnRandomPatterns) {
   std::mt19937_64 random{testing::test_seed()};
   const auto below = [&](std::size_t n) {
@@ -153,13 +164,14 @@ TEST_F(GitOracle, AgreesOnRandomPatterns) {
       "[!a]",        "[a-b]",       "\\a",  "\\*",   " ",     "#",   "!",   "]",  "[]a]", "[^b]",
       "[[:alpha:]]", "[[:punct:]]", "[a-]", "[\\]]", "[[:x]", "-",   "**/", "/**"};
   std::size_t matched = 0;
-  for (int round = 0; round < 150; ++round) {
+  for (int round = 0; round < 220; ++round) {
     std::string text;
     for (std::size_t lines = 1 + below(3); lines > 0; --lines) {
       if (below(4) == 0) text += "!";
       for (std::size_t count = 1 + below(5); count > 0; --count) text += parts[below(parts.size())];
       text += "\n";
     }
+    if (has_stars_after_text(text)) continue;
     Patterns patterns;
     patterns.add_lines(text);
     const auto ignored = ignored_by_git(text, paths);
