@@ -133,10 +133,11 @@ class GitOracle : public ::testing::Test {
   const std::string& root_ = directory_.path();
 };
 
-/// git compares the literal text before the first wildcard by itself, and so takes `**` after it for
-/// one at the beginning, against its documentation, which we follow.
+/// git compares the literal text before the first wildcard by itself, and so takes `**` after it
+/// for one at the beginning, against its documentation, which we follow.
 bool has_stars_after_text(const std::string& patterns) {
-  for (std::size_t at = patterns.find("**"); at != patterns.npos; at = patterns.find("**", at + 1)) {
+  for (std::size_t at = patterns.find("**"); at != patterns.npos;
+       at = patterns.find("**", at + 1)) {
     if (at > 0 && std::string_view{"/\n!*"}.find(patterns[at - 1]) == std::string_view::npos) {
       return true;
     }
