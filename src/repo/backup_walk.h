@@ -14,7 +14,6 @@
 #include "repo/chunker.h"
 #include "repo/fingerprints.h"
 #include "repo/keyring.h"
-#include "repo/leaving_chunks.h"
 #include "repo/operation_progress.h"
 #include "repo/tree.h"
 
@@ -25,7 +24,6 @@ struct WalkBase {
   const Entry& root;
   ChunkSource& trees;
   const FileFingerprints& fingerprints;
-  const LeavingChunks& leaving;
 };
 
 struct WalkResult {

@@ -124,9 +124,7 @@ class Checker {
       if (repository_.index().is_buried(pack.id)) return;
     }
     rotation_.note(pack.id, pack.is_good());
-    const bool is_moot =
-        !pack.is_good() && condemned_packs(repository_.index()).contains(pack.id);
-    add_findings(pack, is_moot ? Severity::warning : Severity::error, findings_);
+    add_findings(pack, findings_);
     for (const auto& [entry, reading] : pack.entries) {
       if (!reading.bad_blocks.empty()) bad_.add_blocks(pack.id, entry.entry, reading.bad_blocks);
     }

@@ -81,14 +81,6 @@ void check_leases(Repository& repository, FindingList& findings) {
   }
 }
 
-std::set<PackId> condemned_packs(IndexCache& index) {
-  std::set<PackId> condemned;
-  for (const Condemnation& condemnation : index.facts().condemnations) {
-    condemned.insert(condemnation.pack);
-  }
-  return condemned;
-}
-
 std::uint64_t check_records(Repository& repository, bool read, FindingList& findings,
                             const std::stop_token& stop) {
   std::uint64_t count = 0;
@@ -194,12 +186,8 @@ PackSurvey survey_packs(Repository& repository, FindingList& findings, BadPlaces
     EntryDigest entry{};
   };
   std::vector<Entry> missing;
-  const std::set<PackId> condemned = condemned_packs(repository.index());
   std::set<PackId> named;
   PackSurvey survey;
-  const auto severity = [&](const PackId& id) {
-    return condemned.contains(id) ? Severity::warning : Severity::error;
-  };
   repository.index().for_each_pack(false, [&](const IndexedPack& indexed) {
     const PackDescription& pack = indexed.description;
     const bool is_first = named.insert(pack.id).second;
@@ -215,7 +203,7 @@ PackSurvey survey_packs(Repository& repository, FindingList& findings, BadPlaces
         survey.suspects.push_back(pack.id);
       }
       findings.add(
-          FindingKind::pack_damaged, severity(pack.id), format::pack_name(pack.id).path(),
+          FindingKind::pack_damaged, Severity::error, format::pack_name(pack.id).path(),
           fmt::format("has {} bytes; its index record says {}", found->second, pack.stored_bytes));
     }
   });
@@ -223,7 +211,7 @@ PackSurvey survey_packs(Repository& repository, FindingList& findings, BadPlaces
   for (const Entry& entry : missing) {
     const format::ObjectName name = format::pack_name(entry.pack);
     if (repository.index().is_buried(entry.pack) || backend.stat(name)) continue;
-    findings.add(FindingKind::pack_missing, severity(entry.pack), name.path(),
+    findings.add(FindingKind::pack_missing, Severity::error, name.path(),
                  "is missing from the store");
     bad.add_pack(entry.pack, entry.entry);
   }

@@ -30,8 +30,8 @@ struct CheckedPack {
 void check_packs(Repository& repository, const std::vector<PackId>& packs, unsigned threads,
                  const std::stop_token& stop, const std::function<void(CheckedPack)>& each);
 
-/// What the readings say, as findings; `severity`: of damage.
-void add_findings(const CheckedPack& pack, Severity severity, FindingList& findings);
+/// What the readings say, as findings.
+void add_findings(const CheckedPack& pack, FindingList& findings);
 
 struct HashedBlocks {
   Vouch vouch;
