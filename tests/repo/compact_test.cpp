@@ -231,15 +231,8 @@ TEST_F(Compact, PacksThatNoRecordNamesGoAfterTheGraceTimes) {
   commit(*repository_, random_files(1, 2));
   {
     const auto other = open("other");
-    test.faulty().order({.fault = testing::Fault::fail,
-                         .call = testing::Call::write,
-                         .nth = 1,
-                         .times = 1000,
-                         .code = ErrorCode::unavailable,
-                         .type = ObjectType::index});
     Session session{*other, session_options("etc")};
-    testing::put_files(session, other->keyring(), random_files(50, 3));
-    EXPECT_EQ(error_of([&] { session.checkpoint(); }), "unavailable");
+    put_unnamed(session, other->keyring(), random_files(50, 3));
   }
   ASSERT_EQ(count(ObjectType::pack), 4U);
   EXPECT_EQ(run(*repository_).condemned_packs, 0U);

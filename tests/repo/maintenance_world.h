@@ -18,6 +18,7 @@
 #include "repo/tree.h"
 #include "repo/tree_walk.h"
 #include "repository_fixture.h"
+#include "support/error_of.h"
 #include "support/fixed_random.h"
 
 namespace vgerfs::testing {
@@ -111,6 +112,18 @@ class MaintenanceWorld {
     const SnapshotId id = session.commit(draft_of(root)).snapshot->id;
     expected[id] = files;
     return id;
+  }
+
+  /// Packs that no record names. The session is of the client opened last.
+  void put_unnamed(repo::Session& session, const repo::Keyring& keyring, const Files& files) {
+    test.faulty().order({.fault = Fault::fail,
+                         .call = Call::write,
+                         .nth = 1,
+                         .times = 1000,
+                         .code = ErrorCode::unavailable,
+                         .type = format::ObjectType::index});
+    put_files(session, keyring, files);
+    EXPECT_EQ(error_of([&] { session.checkpoint(); }), "unavailable");
   }
 
   RecordId remove(repo::Repository& repository, const SnapshotId& id) {

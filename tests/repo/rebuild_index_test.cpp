@@ -132,16 +132,9 @@ TEST_F(RebuildIndex, ADeadPackNeverComesBackToLife) {
 TEST_F(RebuildIndex, PacksOfARunningBackupAreLeftToIt) {
   commit(*repository_, random_files(1, 2));
   const auto other = open("other");
-  test.faulty().order({.fault = testing::Fault::fail,
-                       .call = testing::Call::write,
-                       .nth = 1,
-                       .times = 1000,
-                       .code = ErrorCode::unavailable,
-                       .type = ObjectType::index});
   {
     Session session{*other, session_options()};
-    testing::put_files(session, other->keyring(), random_files(50, 3));
-    EXPECT_EQ(error_of([&] { session.checkpoint(); }), "unavailable");
+    put_unnamed(session, other->keyring(), random_files(50, 3));
     const Rebuilt rebuilt = run(*repository_);
     EXPECT_EQ(rebuilt.plan.young_packs, 2U);
     EXPECT_EQ(rebuilt.result.named_packs, 0U);
@@ -150,6 +143,18 @@ TEST_F(RebuildIndex, PacksOfARunningBackupAreLeftToIt) {
   EXPECT_EQ(rebuilt.plan.young_packs, 0U);
   EXPECT_EQ(rebuilt.result.named_packs, 2U) << "its lease is gone";
   verify();
+}
+
+TEST_F(RebuildIndex, PacksOfABackupThatBeginsMeanwhileAreLeftToIt) {
+  commit(*repository_, random_files(1, 2));
+  const auto lease = ExclusiveLease::acquire(*repository_);
+  clock.advance(std::chrono::seconds{1});
+  const auto other = open("other");
+  Session session{*other, session_options()};
+  put_unnamed(session, other->keyring(), random_files(50, 3));
+  const RebuildPlan plan = plan_rebuild(*repository_, *lease, {}, {});
+  EXPECT_EQ(plan.young_packs, 2U);
+  EXPECT_TRUE(plan.packs.empty());
 }
 
 TEST_F(RebuildIndex, NewBackupsRestOnWhatWasRebuilt) {

@@ -109,14 +109,13 @@ class Survey {
     repository_.index().for_each_pack(false, [&](const IndexedPack& pack) {
       if (is_named(pack.records, plan_.unusable)) named.insert(pack.description.id);
     });
-    const std::int64_t due_s = lease_.store_now().s - options_.grace_s;
     repository_.backend().list(format::ObjectType::pack, [&](const backends::ObjectInfo& info) {
       const PackId id{info.name.id.bytes()};
       if (named.contains(id)) {
         ++plan_.named_packs;
       } else if (repository_.index().is_buried(id)) {
         ++plan_.dead_packs;
-      } else if (lease_.sessions().empty() || (info.stored_at && info.stored_at->s <= due_s)) {
+      } else if (is_left_behind(info)) {
         plan_.packs.push_back({id, info.stored_bytes});
         plan_.stored_bytes += info.stored_bytes;
       } else {
@@ -125,6 +124,13 @@ class Survey {
     });
     std::sort(plan_.packs.begin(), plan_.packs.end(),
               [](const UnnamedPack& a, const UnnamedPack& b) { return a.id < b.id; });
+  }
+
+  /// No session that is at work may take the pack back. One that has begun since the lease was
+  /// written has written nothing before.
+  bool is_left_behind(const backends::ObjectInfo& info) const {
+    if (info.stored_at && info.stored_at->s <= lease_.store_now().s - options_.grace_s) return true;
+    return lease_.sessions().empty() && (!info.stored_at || *info.stored_at <= lease_.store_now());
   }
 
   void find_removed_snapshots() {
