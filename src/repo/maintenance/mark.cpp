@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "repo/maintenance/stops_work.h"
 #include "repo/node_walk.h"
 
 namespace vgerfs::repo {
@@ -101,7 +102,7 @@ void Marks::mark(const Snapshot& snapshot) {
     for_each_chunk(
         repository_.reader(), snapshot.root,
         [&](ChunkKind, const ChunkId& id) {
-          if (stop_.stop_requested()) throw Error{ErrorCode::interrupted, "stopped"};
+          throw_if_stopped(stop_);
           if (!entered_.insert(id)) return false;
           need(id);
           return true;

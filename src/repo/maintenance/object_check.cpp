@@ -8,6 +8,7 @@
 #include "repo/key_slot.h"
 #include "repo/leases.h"
 #include "repo/limits.h"
+#include "repo/maintenance/claims.h"
 #include "repo/maintenance/object_verdict.h"
 #include "repo/maintenance/stops_work.h"
 
@@ -20,19 +21,9 @@ void check_stop(const std::stop_token& stop) {
   if (stop.stop_requested()) throw Error{ErrorCode::interrupted, "the check was interrupted"};
 }
 
-/// The object's bytes, whatever their hash; nullopt if it is gone.
-std::optional<Bytes> read_bytes(backends::Backend& backend, const format::ObjectName& name,
-                                std::uint64_t max_bytes) {
-  const auto info = backend.stat(name);
-  if (!info) return std::nullopt;
-  Bytes bytes(static_cast<std::size_t>(std::min(info->stored_bytes, max_bytes + 1)));
-  backend.read(name, 0, bytes);
-  return bytes;
-}
-
 void check_record(Repository& repository, const RecordId& id, FindingList& findings) {
   const format::ObjectName name = format::record_name(id);
-  const auto stored = read_bytes(repository.backend(), name, kMaxRecordBytes);
+  const auto stored = read_stored(repository.backend(), name, kMaxRecordBytes);
   if (!stored) return;  // merged into another one meanwhile: else the closure misses it
   const ObjectVerdict judged = judge_record(id, *stored, repository.keyring());
   switch (judged.verdict) {
@@ -111,7 +102,7 @@ void check_snapshots(Repository& repository, FindingList& findings) {
     FindingKind kind = FindingKind::snapshot_unreadable;
     std::string reason = unreadable.reason;
     try {
-      const auto stored = read_bytes(repository.backend(), name, kMaxSnapshotBytes);
+      const auto stored = read_stored(repository.backend(), name, kMaxSnapshotBytes);
       if (!stored) continue;
       const ObjectVerdict judged = judge_snapshot(unreadable.id, *stored, repository.keyring());
       if (judged.verdict == Verdict::newer) kind = FindingKind::snapshot_unsupported;
@@ -164,15 +155,7 @@ void check_closure(Repository& repository, FindingList& findings) {
                  fmt::format("is missing; {} author claims to have seen it",
                              by_full_author ? "a full" : "an ingest"));
   };
-  for (const IndexCache::Claim& claim : repository.index().claims()) {
-    look({claim.snapshot ? ObjectType::snapshot : ObjectType::index, claim.id},
-         claim.by_full_author);
-  }
-  for (const ListedSnapshot& listed : repository.snapshots()->snapshots) {
-    for (const RecordId& id : listed.snapshot->after_records) {
-      look(format::record_name(id), listed.snapshot->author.role == Role::full);
-    }
-  }
+  for_each_claim(repository, look);
 }
 
 PackSurvey survey_packs(Repository& repository, FindingList& findings, BadPlaces& bad) {

@@ -1,5 +1,7 @@
 #include "repo/maintenance/object_verdict.h"
 
+#include <algorithm>
+
 #include "base/error.h"
 #include "base/sha256.h"
 #include "format/index.pb.h"
@@ -52,6 +54,15 @@ ObjectVerdict judge(EnvelopeKind kind, const ObjectId& id, ByteView stored, cons
 }
 
 }  // namespace
+
+std::optional<Bytes> read_stored(backends::Backend& backend, const format::ObjectName& name,
+                                 std::uint64_t max_bytes) {
+  const auto info = backend.stat(name);
+  if (!info) return std::nullopt;
+  Bytes bytes(static_cast<std::size_t>(std::min(info->stored_bytes, max_bytes + 1)));
+  backend.read(name, 0, bytes);
+  return bytes;
+}
 
 ObjectVerdict judge_record(const RecordId& id, ByteView stored, const Keyring& keyring) {
   return judge<format::proto::IndexRecord>(EnvelopeKind::index_record, ObjectId{id.bytes()}, stored,

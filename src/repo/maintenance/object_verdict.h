@@ -1,8 +1,10 @@
 // Why a signed object cannot be used: whoever wants to remove it must know.
 #pragma once
 
+#include <optional>
 #include <string>
 
+#include "backends/backend.h"
 #include "base/bytes.h"
 #include "base/ids.h"
 #include "repo/keyring.h"
@@ -21,6 +23,11 @@ struct ObjectVerdict {
   Verdict verdict = Verdict::readable;
   std::string reason;  ///< empty if readable
 };
+
+/// An object's bytes, whatever their hash, at most one more than `max_bytes`; nullopt if it is
+/// gone. Throws what reading throws.
+std::optional<Bytes> read_stored(backends::Backend& backend, const format::ObjectName& name,
+                                 std::uint64_t max_bytes);
 
 /// Of stored bytes. Never throws for what they say.
 ObjectVerdict judge_record(const RecordId& id, ByteView stored, const Keyring& keyring);

@@ -22,7 +22,7 @@ PackStream::PackStream(backends::Backend& backend, const PackId& id, std::stop_t
 }
 
 bool PackStream::load(std::uint64_t end) {
-  if (stop_.stop_requested()) throw Error{ErrorCode::interrupted, "stopped"};
+  throw_if_stopped(stop_);
   const std::uint64_t at = window_begin_ + window_.size();
   end = std::min(std::max(end, at + kStepBytes), stored_bytes_);
   const std::size_t kept = window_.size();
@@ -55,7 +55,7 @@ ByteView PackStream::read(std::uint64_t offset, std::size_t bytes) {
   if (!gap_)
     return ByteView{window_}.subspan(static_cast<std::size_t>(offset - window_begin_), bytes);
   // Part by part from now on: what is broken must not take its neighbours along.
-  if (stop_.stop_requested()) throw Error{ErrorCode::interrupted, "stopped"};
+  throw_if_stopped(stop_);
   window_begin_ = offset;
   window_.resize(bytes);
   backend_.read(name_, offset, window_);

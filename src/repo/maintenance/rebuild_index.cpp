@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "repo/limits.h"
+#include "repo/maintenance/claims.h"
 #include "repo/maintenance/object_verdict.h"
 #include "repo/maintenance/pack_examination.h"
 #include "repo/maintenance/stops_work.h"
@@ -19,10 +20,6 @@ namespace {
 constexpr std::size_t kFullWeight = std::size_t{8} << 20;
 /// One pack alone may weigh more, up to what fits into a record beside its heads.
 constexpr std::size_t kMaxPackWeight = kMaxRecordBytes - (std::size_t{1} << 20);
-
-void check_stop(const std::stop_token& stop) {
-  if (stop.stop_requested()) throw Error{ErrorCode::interrupted, "stopped"};
-}
 
 /// Whether a record that can be used names the pack.
 bool is_named(const std::vector<RecordId>& records, const std::unordered_set<RecordId>& unusable) {
@@ -54,7 +51,7 @@ class Survey {
       listed.emplace_back(info.name.id.bytes());
     });
     for (const RecordId& id : listed) {
-      check_stop(stop_);
+      throw_if_stopped(stop_);
       seen_.insert(id);
       const ObjectVerdict judged = judge(id);
       switch (judged.verdict) {
@@ -71,14 +68,11 @@ class Survey {
   }
 
   ObjectVerdict judge(const RecordId& id) {
-    const format::ObjectName name = format::record_name(id);
     try {
-      const auto info = repository_.backend().stat(name);
-      if (!info) return {Verdict::damaged, "is missing from the store"};
-      Bytes stored(static_cast<std::size_t>(
-          std::min<std::uint64_t>(info->stored_bytes, kMaxRecordBytes + 1)));
-      repository_.backend().read(name, 0, stored);
-      return judge_record(id, stored, repository_.keyring());
+      const auto stored =
+          read_stored(repository_.backend(), format::record_name(id), kMaxRecordBytes);
+      if (!stored) return {Verdict::damaged, "is missing from the store"};
+      return judge_record(id, *stored, repository_.keyring());
     } catch (const Error& error) {
       if (stops_work(error.code())) throw;
       return {Verdict::damaged, error.what()};
@@ -92,16 +86,12 @@ class Survey {
 
   /// What signed objects claim to have seen.
   void find_absent_records() {
-    const auto look = [&](const RecordId& id) {
-      if (!seen_.insert(id).second || repository_.backend().stat(format::record_name(id))) return;
+    for_each_claim(repository_, [&](const format::ObjectName& name, bool) {
+      if (name.type != format::ObjectType::index) return;
+      const RecordId id{name.id.bytes()};
+      if (!seen_.insert(id).second || repository_.backend().stat(name)) return;
       lose(id, "is missing from the store");
-    };
-    for (const IndexCache::Claim& claim : repository_.index().claims()) {
-      if (!claim.snapshot) look(RecordId{claim.id.bytes()});
-    }
-    for (const ListedSnapshot& listed : repository_.snapshots()->snapshots) {
-      for (const RecordId& id : listed.snapshot->after_records) look(id);
-    }
+    });
   }
 
   void find_packs() {

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "repo/block.h"
+#include "repo/maintenance/stops_work.h"
 #include "repo/session.h"
 #include "repo/worker_pool.h"
 
@@ -34,7 +35,7 @@ class Mover {
     try {
       for (const IndexedPack& pack : repository_.index().find_pack(planned.id)) {
         for (const BlockEntry& block : pack.description.blocks) {
-          if (stop.stop_requested()) throw Error{ErrorCode::interrupted, "stopped"};
+          throw_if_stopped(stop);
           for (const ChunkEntry& chunk : block.chunks) {
             if (marks_.contains(chunk.id)) move_chunk(block.chunk_kind, chunk.id, planned.id);
           }

@@ -23,4 +23,8 @@ bool stops_work(ErrorCode code) noexcept {
   return true;
 }
 
+void throw_if_stopped(const std::stop_token& stop) {
+  if (stop.stop_requested()) throw Error{ErrorCode::interrupted, "stopped"};
+}
+
 }  // namespace vgerfs::repo

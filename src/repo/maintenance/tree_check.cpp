@@ -28,7 +28,7 @@ class DirectoryCheck {
     DirectoryReader reader{source_, directory};
     std::string failure;
     for (;;) {
-      if (stop_.stop_requested()) throw Error{ErrorCode::interrupted, "stopped"};
+      throw_if_stopped(stop_);
       const Entry* entry = nullptr;
       try {
         entry = reader.next();
@@ -133,7 +133,7 @@ TreeCounts check_trees(CheckedSource& source, ChunkTable& table, const std::vect
               return [check](const ChunkId& directory) { return check->look(directory); };
             }};
   while (!waiting.empty() || pool.outstanding() > 0) {
-    if (stop.stop_requested()) throw Error{ErrorCode::interrupted, "stopped"};
+    throw_if_stopped(stop);
     while (!waiting.empty() && pool.outstanding() < kMaxOutstanding) {
       pool.submit(waiting.back(), 1);
       waiting.pop_back();
