@@ -123,8 +123,7 @@ ExitCode remove_key(Context& context, const RemoveOptions& options) {
             "it leaked, make a new "
             "repository and back up into that"
           : "who has copied its slot and knows its secret can still write, unless it is revoked; "
-            "it "
-            "never could read");
+            "it never could read");
   context.output.json(slot_json(slot, slot.id == repository->slot()));
   return ExitCode::ok;
 }

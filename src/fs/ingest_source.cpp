@@ -77,9 +77,13 @@ bool IngestSource::resume() {
 bool IngestSource::show_last() {
   std::optional<repo::LastSnapshot> last = memory.last();
   if (last && !memory.has_trees(*last)) {
-    log::warning(
-        "{}: this client has lost the trees of its last snapshot; everything has to be sent again",
-        name);
+    // Every look at the source comes here.
+    if (!std::exchange(told_loss_, true)) {
+      log::warning(
+          "{}: this client has lost the trees of its last snapshot; everything has to be sent "
+          "again",
+          name);
+    }
     last = std::nullopt;
   }
   {

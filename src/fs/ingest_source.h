@@ -139,6 +139,8 @@ class IngestSource {
   bool resume();
   std::unique_ptr<repo::Session> make_session() const;
   bool show_last();
+
+  bool told_loss_ = false;  // of the last snapshot's trees; with the gate closed
 };
 
 }  // namespace vgerfs::fs

@@ -57,8 +57,8 @@ class Commands : public ::testing::Test {
   }
   void prepare(TestIo& surroundings) {
     surroundings.environment["VGERFS_REPOSITORY"] = repository_;
-    surroundings.environment["VGERFS_CACHE_DIR"] = directory_ / "cache";
-    surroundings.environment["VGERFS_STATE_DIR"] = directory_ / "state";
+    surroundings.environment["VGERFS_CACHE_DIR"] = directory_ / (client_ + "cache");
+    surroundings.environment["VGERFS_STATE_DIR"] = directory_ / (client_ + "state");
   }
 
   struct Made {
@@ -140,6 +140,7 @@ class Commands : public ::testing::Test {
   }
 
   TemporaryDirectory directory_;
+  std::string client_;  ///< whose cache and state; another one knows nothing
   std::string key_ = directory_ / "key";
   std::string repository_ = directory_ / "repository";
 

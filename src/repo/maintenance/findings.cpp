@@ -46,14 +46,15 @@ std::string_view advice(FindingKind kind) noexcept {
       return "it counts as live for a day; `vgerfs-admin lock list` shows it";
     case FindingKind::record_unreadable:
       return "get it back from a copy of the repository, or rebuild what it said from the packs: "
-             "`vgerfs-admin repair`";
+             "`vgerfs-admin rebuild-index`";
     case FindingKind::record_invalid:
       return "use a newer version of vgerfs; if there is none, find out what the client that wrote "
              "it is doing: `vgerfs-admin key list`";
     case FindingKind::claims_ignored:
       return "find out what that client is doing; `vgerfs-admin key list` shows its key";
     case FindingKind::object_absent:
-      return "get it back from a copy of the repository; `vgerfs-admin repair` goes on without it";
+      return "get it back from a copy of the repository; if it is an index record, `vgerfs-admin "
+             "rebuild-index` makes it anew";
     case FindingKind::snapshot_unreadable:
       return "get it back from a copy of the repository, or give it up: `vgerfs-admin delete` with "
              "its full id";

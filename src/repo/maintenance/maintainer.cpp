@@ -20,7 +20,7 @@ void require_all_records(const Repository& repository) {
               fmt::format("{} of the index records cannot be read, for instance {}: they may hold "
                           "snapshots",
                           unreadable.size(), format::record_name(unreadable.front()).path()),
-              "`vgerfs-admin check` says more, `vgerfs-admin repair` drops them"};
+              "`vgerfs-admin check` says more, `vgerfs-admin rebuild-index` makes them anew"};
 }
 
 }  // namespace vgerfs::repo

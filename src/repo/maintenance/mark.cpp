@@ -30,7 +30,7 @@ void Marks::check_readable(const SnapshotList& list) const {
         ErrorCode::corrupt,
         fmt::format("index record {} cannot be read, so which packs are in use is not known",
                     records.front().hex()),
-        "`vgerfs-admin repair` rebuilds it from the packs; then maintenance goes on"};
+        "`vgerfs-admin rebuild-index` rebuilds it from the packs; then maintenance goes on"};
   }
 }
 

@@ -4,48 +4,39 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "cli/cli_run.h"
+#include "cli/command_fixture.h"
 
 namespace vgerfs::cli {
 namespace {
 
 using ::testing::HasSubstr;
 
-class RepairCommand : public testing::Test {
+class RebuildIndexCommand : public Commands {
  protected:
   void SetUp() override {
-    TestIo surroundings;
-    const RunResult made =
-        run({"-r", repository_, "init", "--new-key-file", directory_ / "key"}, surroundings);
-    ASSERT_EQ(made.status, 0) << made.err;
+    Commands::SetUp();
     directory_.write("src/large", std::string(300'000, 'a') + "end");
     directory_.write("src/small", "small");
     ASSERT_EQ(admin({"backup", "--source", "s", directory_ / "src"}).status, 0);
   }
 
-  RunResult admin(std::vector<std::string> arguments, const std::string& client = "client") {
-    TestIo surroundings;
-    surroundings.environment["VGERFS_REPOSITORY"] = repository_;
-    surroundings.environment["VGERFS_KEY_FILE"] = directory_ / "key";
-    surroundings.environment["VGERFS_CACHE_DIR"] = directory_ / (client + "/cache");
-    surroundings.environment["VGERFS_STATE_DIR"] = directory_ / (client + "/state");
-    arguments.insert(arguments.begin(), {"--host", "here"});
-    return run(arguments, surroundings);
+  RunResult admin_as(const std::string& client, std::vector<std::string> arguments) {
+    client_ = client;
+    RunResult result = admin(std::move(arguments));
+    client_.clear();
+    return result;
   }
   void lose_records() const {
     std::filesystem::remove_all(repository_ + "/index");
     std::filesystem::create_directory(repository_ + "/index");
   }
-
-  TemporaryDirectory directory_;
-  std::string repository_ = directory_ / "repository";
 };
 
-TEST_F(RepairCommand, RebuildIndexBringsLostRecordsBack) {
+TEST_F(RebuildIndexCommand, BringsLostRecordsBack) {
   lose_records();
   EXPECT_EQ(admin({"rebuild-index"}).status, 15) << "a loss is not taken for granted";
   const auto planned =
-      admin({"--accept-rollback", "rebuild-index", "--dry-run", "--json"}, "fresh").json();
+      admin_as("fresh", {"--accept-rollback", "rebuild-index", "--dry-run", "--json"}).json();
   EXPECT_EQ(planned.at("dry_run"), true);
   EXPECT_EQ(planned.at("lost_records").size(), 1U);
   EXPECT_EQ(planned.at("unnamed_packs"), 2);
@@ -56,7 +47,7 @@ TEST_F(RepairCommand, RebuildIndexBringsLostRecordsBack) {
   EXPECT_THAT(done.err, HasSubstr("may also have removed"))
       << "what a record says beside packs is lost";
   EXPECT_EQ(admin({"check", "--read-data"}).status, 0);
-  EXPECT_EQ(admin({"restore", "latest", directory_ / "restored"}, "another").status, 0);
+  EXPECT_EQ(admin_as("another", {"restore", "latest", directory_ / "restored"}).status, 0);
   EXPECT_THAT(admin({"rebuild-index"}).out, HasSubstr("every pack is named"));
 }
 
