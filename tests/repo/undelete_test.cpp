@@ -122,6 +122,29 @@ TEST_F(Undelete, AfterTheGraceTimeWaitsForMaintenanceToEnd) {
   world.verify();
 }
 
+TEST_F(Undelete, ThatSleptOverTheGraceTimeIsALateOne) {
+  remove(first);
+  // A suspended laptop: when the undo is about to be written, what it needs is there no more.
+  world.test.faulty().before_next(testing::Call::write, [&] {
+    for (int i = 0; i < 2; ++i) {
+      world.clock.advance(25 * kHour);
+      compact();
+    }
+  });
+  EXPECT_THAT(failure(first), HasSubstr("corrupt: snapshot"));
+  EXPECT_THAT(repository->removed_snapshots(), ::testing::SizeIs(1));
+  world.verify();
+}
+
+TEST_F(Undelete, AClockThatIsAFewMinutesBehindDoesNotMakeItALateOne) {
+  IndexRecord record;
+  record.facts.removals.push_back({first, world.clock.now().s + 300});
+  repository->publish_record(std::move(record));
+  const auto maintainer = world.open("maintainer");
+  const auto lease = ExclusiveLease::acquire(*maintainer);
+  EXPECT_EQ(failure(first), "none");
+}
+
 TEST_F(Undelete, RemovedByAClockThatIsWrongCountsAsLate) {
   // A removal of next year says nothing about its age.
   IndexRecord record;

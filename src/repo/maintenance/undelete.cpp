@@ -20,13 +20,13 @@ std::vector<SnapshotRemoval> removals_of(Repository& repository, const SnapshotI
   return removals;
 }
 
-/// By what the removals say and by when the store received them, where it tells. A time that has
-/// not come says nothing.
+/// By what the removals say and by when the store received them, where it tells; true only if it is
+/// so by everybody's clock. A time that has not come says nothing.
 bool within_grace(Repository& repository, const std::vector<SnapshotRemoval>& removals,
                   std::int64_t grace_s) {
   const std::int64_t now_s = repository.options().clock->now().s;
   const auto young = [&](std::int64_t time_s) {
-    return time_s <= now_s && now_s - time_s < grace_s;
+    return time_s <= now_s + kMaxClockSkew_s && now_s - time_s < grace_s - kMaxClockSkew_s;
   };
   return std::all_of(removals.begin(), removals.end(), [&](const SnapshotRemoval& removal) {
     if (!young(removal.time_s)) return false;
@@ -74,6 +74,15 @@ void remove_again(Repository& repository, const SnapshotId& id) {
   }
 }
 
+void require_checkable(const Snapshot& snapshot) {
+  if (snapshot.kind == kTreeSnapshot) return;
+  throw Error{ErrorCode::unsupported,
+              fmt::format("snapshot {} is of a kind that this version cannot check: the grace time "
+                          "is over, some of its data may be gone",
+                          snapshot.id.short_hex()),
+              "use a newer version of vgerfs"};
+}
+
 [[noreturn]] void throw_incomplete(const SnapshotId& id, const ClosureReport& report) {
   std::string pieces;
   for (const MissingPiece& piece : report.missing) {
@@ -86,6 +95,14 @@ void remove_again(Repository& repository, const SnapshotId& id) {
               fmt::format("snapshot {} cannot be brought back, some of its data is gone:{}",
                           id.short_hex(), pieces),
               "the grace time was over; it stays removed"};
+}
+
+/// Late: maintenance may have deleted anything that the snapshot needs. With the exclusive lease
+/// held.
+void require_whole(Repository& repository, const Snapshot& snapshot, const std::stop_token& stop) {
+  require_checkable(snapshot);
+  const ClosureReport report = check_closure(repository, snapshot.root, stop);
+  if (report.missing_count > 0) throw_incomplete(snapshot.id, report);
 }
 
 }  // namespace
@@ -112,27 +129,21 @@ ListedSnapshot undelete(Repository& repository, const SnapshotId& id,
   }
   const Bytes stored = read_object_of(repository, id);
   const Snapshot snapshot = open_snapshot(id, stored, repository.keyring());
-  if (lease && snapshot.kind != kTreeSnapshot) {
-    throw Error{ErrorCode::unsupported,
-                fmt::format("snapshot {} is of a kind that this version cannot check: the grace "
-                            "time is over, some of its data may be gone",
-                            id.short_hex()),
-                "use a newer version of vgerfs"};
-  }
+  if (lease) require_checkable(snapshot);
   undo(repository, id, removals);
   keep_object(repository, id, stored);
   repository.refresh();
-  if (lease) {
-    ClosureReport report;
+  // The grace time may have passed before the undo was there to be seen: a suspended laptop.
+  if (lease || !within_grace(repository, removals, options.grace_s)) {
     try {
-      report = check_closure(repository, snapshot.root, options.stop);
+      if (!lease) {
+        lease = ExclusiveLease::acquire(repository);
+        keep_object(repository, id, stored);
+      }
+      require_whole(repository, snapshot, options.stop);
     } catch (...) {
-      remove_again(repository, id);  // nobody knows whether it is whole
+      remove_again(repository, id);  // nobody knows whether it is whole, or it is known not to be
       throw;
-    }
-    if (report.missing_count > 0) {
-      remove_again(repository, id);
-      throw_incomplete(id, report);
     }
   }
   const auto list = repository.snapshots();
