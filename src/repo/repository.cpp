@@ -7,6 +7,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "repo/limits.h"
+#include "repo/maintenance/grace.h"
 
 namespace vgerfs::repo {
 namespace {
@@ -385,8 +386,18 @@ void Repository::refresh() {
   // Maintenance elsewhere may delete what was listed a moment ago, once something newer stands for
   // it.
   constexpr int kAttempts = 5;
+  // What was deleted was removed or superseded at least a grace time before, which a listing that
+  // is not too old tells.
+  constexpr std::int64_t kMaxListingAge_ns = kMinGrace_s * std::int64_t{1'000'000'000} / 2;
   for (int attempt = 1;; ++attempt) {
-    if (refresh_once()) return;
+    const std::int64_t began_ns = options_.clock->boot_ns();
+    try {
+      if (refresh_once()) return;
+    } catch (const Error& error) {
+      const bool slept = options_.clock->boot_ns() - began_ns >= kMaxListingAge_ns;
+      if (error.code() != ErrorCode::rollback || !slept || attempt == kAttempts) throw;
+      continue;
+    }
     if (attempt == kAttempts) {
       throw Error{ErrorCode::unavailable,
                   "the store lists objects that it does not have: " + backend_->location(),

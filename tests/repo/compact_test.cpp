@@ -277,6 +277,28 @@ TEST_F(Compact, AClientThatSleptThroughThreeMergesOpensWithoutAlarm) {
   verify();
 }
 
+TEST_F(Compact, AClientThatSleptWhileItLookedOpensWithoutAlarm) {
+  const auto sleeper = open("sleeper");
+  auto& store = test.faulty();
+  SnapshotId gone;
+  // Its list of snapshots is older than the snapshot, its list of records than the removal.
+  const auto at_night = [&] {
+    remove(*repository_, gone);
+    pass(kOverGrace);
+    EXPECT_EQ(run(*repository_).deleted_snapshots, 1U);
+  };
+  store.before_next(testing::Call::list, [&] {
+    store.before_next(testing::Call::list, [&] {
+      gone = commit(*repository_, random_files(1, 5));
+      commit(*repository_, random_files(100, 1), "etc");
+      store.before_next(testing::Call::read, at_night);
+    });
+  });
+  EXPECT_NO_THROW(sleeper->refresh());
+  EXPECT_EQ(count(ObjectType::snapshot), 1U) << "it slept";
+  verify();
+}
+
 TEST_F(Compact, AHiddenMergeIsARollback) {
   for (std::uint64_t i = 0; i < 20; ++i) commit(*repository_, random_files(10 * i, 1, 5000));
   const auto before = test.store().copy();

@@ -97,11 +97,20 @@ class Schedule : public MaintenanceWorld {
   }
 
   const std::vector<std::string>& failures() const { return failures_; }
+  /// What was done to snapshots, a line each.
+  const std::vector<std::string>& history() const { return history_; }
   int commits() const { return commits_; }
   std::uint64_t deleted_packs() const { return deleted_packs_; }
 
  private:
-  void fail(const std::string& what) { failures_.push_back(what); }
+  void fail(const std::string& what) {
+    failures_.push_back(what);
+    history_.push_back(fmt::format("{:7.1f} h  failure", hours()));
+  }
+  double hours() const { return static_cast<double>(clock.now().s - began_s_) / kHour_s; }
+  void note(const SnapshotId& id, std::string_view what) {
+    history_.push_back(fmt::format("{:7.1f} h  {} {}", hours(), id.short_hex(), what));
+  }
 
   /// Files of a few contents, so that clients rely on each other's.
   Files some_files() {
@@ -121,6 +130,7 @@ class Schedule : public MaintenanceWorld {
       const Entry root = testing::put_files(session, client.repository->keyring(), files);
       const SnapshotId id = session.commit(testing::draft_of(root)).snapshot->id;
       expected[id] = files;
+      note(id, "committed");
       ++commits_;
     } catch (const Error& error) {
       tolerate(error, "a backup", {ErrorCode::busy});
@@ -175,10 +185,12 @@ class Schedule : public MaintenanceWorld {
     const auto [id, files] = *at;
     expected.erase(at);
     in_work_.insert(id);
+    note(id, "is being removed");
     try {
       const std::int64_t now_s = clock.now().s;
       remove_snapshots(*client.repository, {id});
       removed_[id] = {files, now_s};
+      note(id, "removed");
     } catch (const Error& error) {
       tolerate(error, "a deletion", {});
     }
@@ -192,10 +204,13 @@ class Schedule : public MaintenanceWorld {
     const auto [id, removed] = *at;
     removed_.erase(at);
     in_work_.insert(id);
+    note(id, "is being brought back");
     try {
       undelete(*client.repository, id, {.grace_s = grace_s_, .stop = {}});
       expected[id] = removed.files;
+      note(id, "brought back");
     } catch (const Error& error) {
+      note(id, fmt::format("not brought back: {}", error.what()));
       // The promise counts for those who end in time; the clocks may differ.
       if (clock.now().s - removed.time_s < grace_s_ - kHour_s / 2) {
         fail(fmt::format("the promise to bring a snapshot back was broken: {}", error.what()));
@@ -263,6 +278,8 @@ class Schedule : public MaintenanceWorld {
   std::map<SnapshotId, Removed> removed_;
   std::set<SnapshotId> in_work_;  // being removed or brought back
   std::vector<std::string> failures_;
+  std::vector<std::string> history_;
+  const std::int64_t began_s_ = clock.now().s;
   int commits_ = 0;
   std::uint64_t deleted_packs_ = 0;
   int verifiers_ = 0;
@@ -288,7 +305,8 @@ TEST(Simulator, NothingThatIsNeededIsLost) {
     for (const std::string& failure : schedule.failures()) {
       ADD_FAILURE() << failure << "\nschedule " << i + 1
                     << "; again: VGERFS_SIMULATOR_SEED=" << first + i
-                    << " VGERFS_SIMULATOR_SCHEDULES=1";
+                    << " VGERFS_SIMULATOR_SCHEDULES=1\n"
+                    << fmt::format("{}", fmt::join(schedule.history(), "\n"));
     }
   }
   RecordProperty("commits", commits);
