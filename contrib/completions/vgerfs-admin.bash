@@ -42,7 +42,7 @@ _vgerfs_admin_command() {
       ;;
     'restore')
       words=''
-      options='--help -h --include -i --exclude -e --in-place --verify --dry-run -n'
+      options='--help -h --include -i --exclude -e --in-place --delete --verify --dry-run -n'
       argument="_vgerfs_admin_paths -f"
       ;;
     'diff')

@@ -76,6 +76,7 @@ complete -c vgerfs-admin -n '__fish_seen_subcommand_from restore' -l help -s h -
 complete -c vgerfs-admin -n '__fish_seen_subcommand_from restore' -l include -s i -d 'Only what matches, in gitignore syntax; may be repeated' -x
 complete -c vgerfs-admin -n '__fish_seen_subcommand_from restore' -l exclude -s e -d 'Leave out what matches; may be repeated' -x
 complete -c vgerfs-admin -n '__fish_seen_subcommand_from restore' -l in-place -d 'The target may hold files: those that differ are replaced, others stay'
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from restore' -l delete -d 'With --in-place: what the snapshot does not have is removed'
 complete -c vgerfs-admin -n '__fish_seen_subcommand_from restore' -l verify -d 'Read back what was written'
 complete -c vgerfs-admin -n '__fish_seen_subcommand_from restore' -l dry-run -s n -d 'Change nothing; say what would be'
 complete -c vgerfs-admin -n '__fish_seen_subcommand_from restore' -F

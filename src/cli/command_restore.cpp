@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "base/error.h"
 #include "cli/commands.h"
 #include "cli/location.h"
 #include "cli/operation_display.h"
@@ -20,6 +21,7 @@ struct RestoreCommandOptions {
   std::vector<std::string> includes;
   std::vector<std::string> excludes;
   bool in_place = false;
+  bool remove_others = false;
   bool verify = false;
   bool dry_run = false;
 };
@@ -68,6 +70,7 @@ Json result_json(const RestoreCommandOptions& options, const repo::SnapshotPath&
   json["directories"] = result.directories;
   json["others"] = result.others;
   json["kept"] = result.kept;
+  json["removed"] = result.removed;
   json["bytes"] = result.bytes;
   json["failed"] = result.failures.count;
   json["failures"] = failures_json(result.failures);
@@ -83,18 +86,36 @@ void print_summary(Output& output, const RestoreCommandOptions& options,
       result.directories == 1 ? "1 directory" : fmt::format("{} directories", result.directories),
       format_count(result.others, "other"), format_size(result.bytes));
   if (result.kept > 0) text += fmt::format("; {} kept", result.kept);
+  if (options.remove_others) text += fmt::format("; {} removed", result.removed);
   if (result.failures.count > 0) text += fmt::format("; {} failed", result.failures.count);
   output.line(text);
 }
 
+/// What --delete would mean with these is anybody's guess.
+void check_delete(const RestoreCommandOptions& options) {
+  if (!options.remove_others) return;
+  if (!options.in_place)
+    throw Error{ErrorCode::usage, "--delete needs --in-place", "try it with --dry-run first"};
+  if (!options.includes.empty() || !options.excludes.empty()) {
+    throw Error{ErrorCode::usage, "--delete does not go with --include and --exclude",
+                "name a directory instead: SNAPSHOT:PATH"};
+  }
+}
+
 ExitCode restore(Context& context, const RestoreCommandOptions& options) {
+  check_delete(options);
   const auto repository = context.open_readable_repository();
   const auto [wanted, entry] = find_snapshot_entry(*repository, options.snapshot);
+  if (options.remove_others && entry.type() != repo::EntryType::ENTRY_DIRECTORY) {
+    throw Error{ErrorCode::usage, fmt::format("--delete needs a directory, and {} is a {}",
+                                              printable(wanted.path), type_name(entry.type()))};
+  }
   repo::RestoreOptions restore;
   restore.target = absolute_path(options.target, working_directory());
   restore.include = patterns_of(options.includes);
   restore.exclude = patterns_of(options.excludes);
   restore.in_place = options.in_place;
+  restore.remove_others = options.remove_others;
   restore.verify = options.verify;
   restore.dry_run = options.dry_run;
   restore.stop = context.io.stop;
@@ -140,6 +161,8 @@ Run add_restore(CLI::App& app) {
       ->allow_extra_args(false);
   app.add_flag("--in-place", options->in_place,
                "The target may hold files: those that differ are replaced, others stay");
+  app.add_flag("--delete", options->remove_others,
+               "With --in-place: what the snapshot does not have is removed");
   app.add_flag("--verify", options->verify, "Read back what was written");
   app.add_flag("-n,--dry-run", options->dry_run, "Change nothing; say what would be");
   return [options](Context& context) { return restore(context, *options); };

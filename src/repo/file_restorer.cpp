@@ -79,6 +79,7 @@ std::string_view to_string(RestoreAction action) noexcept {
     case RestoreAction::create: return "create";
     case RestoreAction::replace: return "replace";
     case RestoreAction::keep: return "keep";
+    case RestoreAction::remove: return "remove";
   }
   return "unknown";
 }

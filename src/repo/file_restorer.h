@@ -24,6 +24,7 @@ enum class RestoreAction {
   create,   ///< nothing was there
   replace,  ///< something else was there
   keep,     ///< it is there already; at most its attributes are set
+  remove,   ///< it is there, and not in the snapshot
 };
 std::string_view to_string(RestoreAction action) noexcept;
 

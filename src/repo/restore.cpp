@@ -7,6 +7,7 @@
 
 #include "repo/restore_directories.h"
 #include "repo/restore_links.h"
+#include "repo/restore_removal.h"
 #include "repo/restore_report.h"
 #include "repo/tree_walk.h"
 #include "repo/worker_pool.h"
@@ -39,6 +40,7 @@ class Restore {
   Pool::Worker make_worker(std::stop_token stop);
   void walk(const Entry& entry);
   void visit(TreeWalk& walk);
+  void remove_others(const Entry& directory, const std::string& path);
   void restore(const Entry& entry, const std::string& path);
   void submit(RestoreTask task);
   void collect(std::chrono::milliseconds timeout);
@@ -54,6 +56,7 @@ class Restore {
   const FileRestorer restorer_;
   RestoreDirectories directories_;
   RestoreLinks links_;
+  RestoreRemoval removal_;
   Pool pool_;  // last: its threads use what is above
 };
 
@@ -68,6 +71,7 @@ Restore::Restore(ChunkReader& reader, const RestoreOptions& options, OperationPr
       directories_(options, attributes_, restorer_, report_),
       links_(directories_, restorer_, report_,
              [this](RestoreTask task) { submit(std::move(task)); }),
+      removal_(reader, options, report_),
       pool_(Pool::Options{.thread_name = "vgerfs-restore", .threads = options.threads},
             options.stop, [this](std::stop_token stop) { return make_worker(std::move(stop)); }) {}
 
@@ -104,6 +108,7 @@ Restore::Pool::Worker Restore::make_worker(std::stop_token stop) {
 RestoreResult Restore::run(const Entry& entry) {
   directories_.open_target(entry);
   if (entry.type() == EntryType::ENTRY_DIRECTORY) {
+    remove_others(entry, {});
     walk(entry);
   } else {
     restore(entry, entry.name());
@@ -158,6 +163,17 @@ void Restore::visit(TreeWalk& walk) {
     return;
   }
   directories_.enter(entry, walk.path(), selected);
+  remove_others(entry, walk.path());
+}
+
+void Restore::remove_others(const Entry& directory, const std::string& path) {
+  if (!options_.remove_others) return;
+  try {
+    // Nothing is under way in it yet: no temporary name is taken for a stranger.
+    if (const auto at = directories_.current()) removal_.clear(at->get(), directory, path);
+  } catch (const FileError& error) {
+    report_.failed(path, error);
+  }
 }
 
 void Restore::restore(const Entry& entry, const std::string& path) {
@@ -198,6 +214,13 @@ void Restore::finish(const Result& result) {
 RestoreResult run_restore(ChunkReader& reader, const Entry& entry, const RestoreOptions& options,
                           OperationProgress& progress, const RestoreListener& listener,
                           crypto::Random& random) {
+  if (options.remove_others &&
+      (!options.in_place || !options.include.empty() || !options.exclude.empty() ||
+       entry.type() != EntryType::ENTRY_DIRECTORY)) {
+    throw Error{ErrorCode::usage,
+                "what else is in the target is removed only where a whole directory is restored in "
+                "place"};
+  }
   return Restore{reader, options, progress, listener, random}.run(entry);
 }
 

@@ -24,9 +24,10 @@ struct RestoreOptions {
                        // taken with all in it
   Patterns exclude;
   bool in_place = false;  // the target may have files: those that differ are replaced, others stay
-  bool verify = false;    // reads back what was written, and the content of what is kept
-  bool dry_run = false;   // changes nothing
-  unsigned threads = 0;   // 0: one per CPU
+  bool remove_others = false;  // or are removed; only in place, of a whole directory
+  bool verify = false;         // reads back what was written, and the content of what is kept
+  bool dry_run = false;        // changes nothing
+  unsigned threads = 0;        // 0: one per CPU
   std::stop_token stop;
   OperationCounts expected;  // totals for the progress, if the caller knows them
 };
@@ -40,8 +41,9 @@ struct RestoreResult {
   std::uint64_t files = 0;  // made or replaced
   std::uint64_t directories = 0;
   std::uint64_t others = 0;
-  std::uint64_t kept = 0;   // were there as they should be
-  std::uint64_t bytes = 0;  // sizes of the files made or replaced, linked ones once
+  std::uint64_t kept = 0;     // were there as they should be
+  std::uint64_t removed = 0;  // were there, and are not in the snapshot
+  std::uint64_t bytes = 0;    // sizes of the files made or replaced, linked ones once
   FileFailures failures;
   std::vector<RestoreLimit> limits;  // what this user may not do, or the target does not have
 };
@@ -52,8 +54,12 @@ struct RestoreResult {
 ///
 /// Directories get their attributes after what is in them, all of it.
 ///
-/// Throws exists if the target is not empty and not to be restored in place; interrupted;
-/// unavailable and what else the store as a whole fails with; no_space or read_only for the target.
+/// With `remove_others` names that the snapshot does not have are removed before anything is
+/// restored into their directory (restore_removal.h), but for the target's own lost+found.
+///
+/// Throws usage for options that do not go together; exists if the target is not empty and not to
+/// be restored in place; interrupted; unavailable and what else the store as a whole fails with;
+/// no_space or read_only for the target.
 RestoreResult run_restore(ChunkReader& reader, const Entry& entry, const RestoreOptions& options,
                           OperationProgress& progress, const RestoreListener& listener = {},
                           crypto::Random& random = crypto::system_random());

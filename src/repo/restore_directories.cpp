@@ -8,6 +8,7 @@
 #include <cerrno>
 
 #include "repo/file_entry.h"
+#include "repo/restore_removal.h"
 
 namespace vgerfs::repo {
 namespace {
@@ -109,7 +110,8 @@ RestoreAction RestoreDirectories::make_on_disk(Frame& frame, bool is_parent_abse
     directory.wants_attributes = true;
   }
   if (frame.is_absent) return action;
-  Fd fd = open_made(parent->get(), directory);
+  // Its mode is set when it is done.
+  Fd fd = open_target_directory(parent->get(), name.c_str(), directory.wants_attributes);
   const struct ::stat attributes = stat_of(fd.get());
   const bool closed = ::geteuid() != 0 && (attributes.st_mode & S_IRWXU) != S_IRWXU;
   if (closed && directory.wants_attributes && !options_.dry_run &&
@@ -120,18 +122,10 @@ RestoreAction RestoreDirectories::make_on_disk(Frame& frame, bool is_parent_abse
   return action;
 }
 
-Fd RestoreDirectories::open_made(int parent, const RestoredDirectory& directory) const {
-  const char* name = directory.entry.name().c_str();
-  constexpr int kFlags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
-  Fd fd{::openat(parent, name, kFlags)};
-  if (!fd && errno == EACCES && directory.wants_attributes) {
-    // This user's own, but closed to himself. Its mode is set when it is done.
-    const Fd closed{::openat(parent, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)};
-    if (closed && ::chmod(descriptor_path(closed.get()).c_str(), 0700) == 0)
-      fd = Fd{::openat(parent, name, kFlags)};
-  }
-  if (!fd) throw_target_error(errno, "opening the directory");
-  return fd;
+std::shared_ptr<const Fd> RestoreDirectories::current() {
+  const Frame& frame = frames_.back();
+  if (!frame.is_made || frame.is_absent || frame.is_broken) return nullptr;
+  return opened_->current();
 }
 
 void RestoreDirectories::leave() {

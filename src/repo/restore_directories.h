@@ -57,6 +57,9 @@ class RestoreDirectories {
   bool is_selected() const { return frames_.back().is_selected; }
   /// It could not be made: nothing can be in it.
   bool is_broken() const { return frames_.back().is_broken; }
+  /// The directory where the walk stands, for reading it; null if it is absent in a dry run or
+  /// could not be made. Throws FileError.
+  std::shared_ptr<const Fd> current();
   /// Makes the directories down to here that are not made yet. False if one cannot be.
   bool make();
 
@@ -81,7 +84,6 @@ class RestoreDirectories {
   bool make(Frame& frame);
   /// Makes or finds it on the disk. Throws FileError.
   RestoreAction make_on_disk(Frame& frame, bool is_parent_absent);
-  Fd open_made(int parent, const RestoredDirectory& directory) const;
   void finish(std::shared_ptr<RestoredDirectory> directory);
 
   const RestoreOptions& options_;

@@ -13,6 +13,8 @@ void RestoreReport::made(RestoreAction action, const std::string& path, const En
   ++items_;
   if (action == RestoreAction::keep) {
     ++result_.kept;
+  } else if (action == RestoreAction::remove) {
+    ++result_.removed;
   } else if (entry.type() == EntryType::ENTRY_DIRECTORY) {
     ++result_.directories;
   } else if (entry.type() == EntryType::ENTRY_FILE) {

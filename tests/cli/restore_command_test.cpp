@@ -76,6 +76,38 @@ TEST_F(Restore, RefusesATargetThatIsNotEmptyUnlessInPlace) {
   EXPECT_EQ(admin({"restore", "latest:s", target_, "--in-place", "--json"}).json().at("kept"), 4);
 }
 
+TEST_F(Restore, DeleteRemovesWhatTheSnapshotDoesNotHave) {
+  directory_.write("target/mine", "mine");
+  directory_.write("target/d/strange", "s");
+  const RunResult told =
+      admin({"restore", "latest:s", target_, "--in-place", "--delete", "--dry-run"});
+  EXPECT_EQ(told.status, 0) << told.err;
+  EXPECT_THAT(told.out, HasSubstr("remove  d/strange\n"));
+  EXPECT_THAT(told.out, HasSubstr("2 removed"));
+  EXPECT_EQ(read(target_ + "/mine"), "mine");
+  const RunResult result =
+      admin({"restore", "latest:s", target_, "--in-place", "--delete", "--json"});
+  EXPECT_EQ(result.status, 0) << result.err;
+  EXPECT_EQ(result.json().at("removed"), 2);
+  EXPECT_FALSE(std::filesystem::exists(target_ + "/mine"));
+  EXPECT_FALSE(std::filesystem::exists(target_ + "/d/strange"));
+  EXPECT_EQ(read(target_ + "/a"), "alpha");
+}
+
+TEST_F(Restore, DeleteIsRefusedWhereItWouldTakeTooMuch) {
+  directory_.write("target/mine", "mine");
+  for (const std::vector<std::string>& more :
+       std::vector<std::vector<std::string>>{{"latest:s"},
+                                             {"latest:s", "--in-place", "--include", "*.tmp"},
+                                             {"latest:s", "--in-place", "--exclude", "*.tmp"},
+                                             {"latest:s:a", "--in-place"}}) {
+    std::vector<std::string> arguments{"restore", "--delete", target_};
+    arguments.insert(arguments.begin() + 1, more.begin(), more.end());
+    EXPECT_EQ(admin(arguments).status, 2) << more.back();
+  }
+  EXPECT_EQ(read(target_ + "/mine"), "mine");
+}
+
 TEST_F(Restore, ADryRunTellsAndChangesNothing) {
   const RunResult result = admin({"restore", "--dry-run", "latest:s", target_});
   EXPECT_EQ(result.status, 0) << result.err;

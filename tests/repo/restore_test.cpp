@@ -2,13 +2,16 @@
 
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
 #include <atomic>
 #include <cerrno>
+#include <cstdarg>
 #include <filesystem>
+#include <functional>
 #include <set>
 #include <string>
 #include <thread>
@@ -41,6 +44,28 @@ extern "C" int close(int fd) {
   if (!fails) return result;
   errno = EIO;
   return -1;
+}
+
+namespace {
+
+/// Runs once, just before a directory named x is opened.
+std::function<void()> before_openat_of_x;
+
+}  // namespace
+
+extern "C" int openat(int directory, const char* name, int flags, ...) {
+  static const auto original =
+      reinterpret_cast<int (*)(int, const char*, int, mode_t)>(::dlsym(RTLD_NEXT, "openat"));
+  mode_t mode = 0;
+  if ((flags & (O_CREAT | O_TMPFILE)) != 0) {
+    va_list arguments;
+    va_start(arguments, flags);
+    mode = va_arg(arguments, mode_t);
+    va_end(arguments);
+  }
+  if (std::string_view{name} == "x" && (flags & O_DIRECTORY) != 0 && before_openat_of_x)
+    std::exchange(before_openat_of_x, nullptr)();
+  return original(directory, name, flags, mode);
 }
 
 namespace vgerfs::repo {
@@ -309,6 +334,162 @@ TEST_F(Restores, ADirectoryInTheWayOfAFileIsNotEmptied) {
   EXPECT_EQ(read_file(in_target("b")), "b") << "an empty one makes way";
   EXPECT_EQ(std::distance(std::filesystem::directory_iterator{target()}, {}), 2)
       << "no temporary file is left";
+}
+
+class Removals : public Restores {
+ protected:
+  static RestoreOptions in_place(bool dry_run = false) {
+    RestoreOptions options;
+    options.in_place = true;
+    options.remove_others = true;
+    options.dry_run = dry_run;
+    return options;
+  }
+  /// Strangers of many kinds in a target that is as the snapshot else.
+  void put_strangers() const {
+    write_file(in_target("a stranger"), "s");
+    std::filesystem::create_directories(in_target("strange/deep/down"));
+    write_file(in_target("strange/deep/down/file"), "f");
+    std::filesystem::create_directory_symlink(outside(), in_target("strange/link"));
+    std::filesystem::create_directory_symlink(outside(), in_target("zlink"));
+  }
+  std::string outside() const { return files_ / "outside"; }
+};
+
+TEST_F(Removals, LeaveWhatTheSnapshotHasAndNothingElse) {
+  testing::make_nasty_tree(root(), 10, 50, 1 << 20);
+  back_up();
+  run();
+  std::filesystem::create_directory(outside());
+  write_file(outside() + "/precious", "p");
+  put_strangers();
+  std::string deep = in_target("chain");
+  std::filesystem::create_directory(deep);
+  for (int i = 0; i < 150; ++i) std::filesystem::create_directory(deep += "/d");
+  write_file(deep + "/file", "at the bottom");
+  const RestoreResult result = run(in_place());
+  EXPECT_EQ(result.failures.count, 0U);
+  EXPECT_EQ(result.removed, 7U + 152U);
+  EXPECT_EQ(read_file(outside() + "/precious"), "p");
+  EXPECT_EQ(target_differences(), "");
+  EXPECT_EQ(run(in_place()).removed, 0U);
+}
+
+TEST_F(Removals, OfADryRunAreToldAndNotDone) {
+  write_file(at("a"), "a");
+  back_up();
+  run();
+  std::filesystem::create_directory(outside());
+  put_strangers();
+  const auto before = testing::describe_tree(target());
+  std::set<std::string> removed;
+  NoProgress progress;
+  RestoreOptions options = in_place(true);
+  options.target = target();
+  run_restore(repository_->reader(), latest(*repository_).root, options, progress,
+              [&](RestoreAction action, const std::string& path, const Entry&) {
+                if (action == RestoreAction::remove) removed.insert(path);
+              });
+  EXPECT_EQ(removed,
+            (std::set<std::string>{"a stranger", "strange", "strange/deep", "strange/deep/down",
+                                   "strange/deep/down/file", "strange/link", "zlink"}));
+  EXPECT_EQ(testing::describe_tree(target()), before);
+}
+
+TEST_F(Removals, EmptyADirectoryThatIsInTheWayOfAFile) {
+  write_file(at("a"), "a file");
+  back_up();
+  std::filesystem::create_directories(in_target("a/b"));
+  write_file(in_target("a/b/c"), "c");
+  EXPECT_EQ(run(in_place()).failures.count, 0U);
+  EXPECT_EQ(target_differences(), "");
+}
+
+TEST_F(Removals, KeepWhatIsInADirectoryOfWhichTheTreeCannotBeRead) {
+  std::filesystem::create_directory(at("d"));
+  write_file(at("d/x"), "x");
+  back_up();
+  run();
+  write_file(in_target("d/mine"), "m");
+  Entry root = latest(*repository_).root;
+  Entry broken = find_path(repository_->reader(), root, "d").value();
+  broken.set_subtree(ChunkId{}.raw());
+  Session session{*repository_, {.host = "host", .source = "broken", .checkpoint_interval_s = 0}};
+  DirectoryBuilder builder{session, repository_->keyring().split_key()};
+  builder.add(broken);
+  root.set_subtree(builder.finish()->raw());
+  session.checkpoint();
+  RestoreOptions options = in_place();
+  options.target = target();
+  const RestoreResult result = restore(*repository_, root, options);
+  EXPECT_GE(result.failures.corrupt, 1U);
+  EXPECT_EQ(result.removed, 0U);
+  EXPECT_EQ(read_file(in_target("d/x")), "x");
+  EXPECT_EQ(read_file(in_target("d/mine")), "m");
+}
+
+TEST_F(Removals, KeepTheTargetsOwnLostAndFound) {
+  write_file(at("a"), "a");
+  back_up();
+  std::filesystem::create_directories(in_target("lost+found"));
+  EXPECT_EQ(run(in_place()).removed, 0U);
+  EXPECT_TRUE(std::filesystem::exists(in_target("lost+found")));
+}
+
+TEST_F(Removals, LeaveWhatIsMountedInTheTarget) {
+  if (!testing::is_root()) GTEST_SKIP() << "needs to mount";
+  std::filesystem::create_directory(at("d"));
+  back_up();
+  for (const char* name : {"d", "stranger/inside"}) {
+    std::filesystem::create_directories(in_target(name));
+    // Of the same file system: the device number does not tell.
+    std::filesystem::create_directories(outside());
+    if (::mount(outside().c_str(), in_target(name).c_str(), nullptr, MS_BIND, nullptr) != 0)
+      GTEST_SKIP() << "needs to mount";
+  }
+  write_file(outside() + "/precious", "p");
+  const RestoreResult result = run(in_place());
+  for (const char* name : {"d", "stranger/inside"}) ::umount(in_target(name).c_str());
+  EXPECT_EQ(read_file(outside() + "/precious"), "p");
+  EXPECT_EQ(result.failures.count, 2U) << "it was not said";
+}
+
+TEST_F(Removals, ALinkThatTakesADirectorysPlaceLeadsNowhere) {
+  back_up();
+  std::filesystem::create_directories(outside());
+  write_file(outside() + "/precious", "p");
+  for (const char* inside : {"x", "y/x"}) {
+    std::filesystem::create_directories(in_target(inside));
+    write_file(in_target(inside) + "/file", "f");
+    // After it was seen to be a directory, before it is opened.
+    before_openat_of_x = [&] {
+      std::filesystem::rename(in_target(inside), files_ / "away");
+      std::filesystem::create_directory_symlink(outside(), in_target(inside));
+    };
+    const RestoreResult result = run(in_place());
+    EXPECT_EQ(before_openat_of_x, nullptr) << "it was not opened";
+    EXPECT_GE(result.failures.count, 1U);
+    EXPECT_EQ(read_file(outside() + "/precious"), "p");
+    EXPECT_EQ(run(in_place()).failures.count, 0U);
+    EXPECT_EQ(read_file(outside() + "/precious"), "p");
+    EXPECT_TRUE(std::filesystem::is_empty(target()));
+    std::filesystem::remove_all(files_ / "away");
+  }
+}
+
+TEST_F(Removals, AreRefusedWhereTheyWouldTakeTooMuch) {
+  write_file(at("a"), "a");
+  back_up();
+  run();
+  write_file(in_target("mine"), "m");
+  RestoreOptions patterns = in_place();
+  patterns.include.add("*.txt");
+  RestoreOptions not_in_place = in_place();
+  not_in_place.in_place = false;
+  EXPECT_THROW(run(std::move(patterns)), Error);
+  EXPECT_THROW(run(std::move(not_in_place)), Error);
+  EXPECT_THROW(run(in_place(), "a"), Error);
+  EXPECT_EQ(read_file(in_target("mine")), "m");
 }
 
 TEST_F(Restores, ADamagedFileIsNamedAndTheRestIsRestored) {
