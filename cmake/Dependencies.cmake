@@ -14,6 +14,7 @@ pkg_check_modules(libsodium REQUIRED IMPORTED_TARGET libsodium)
 pkg_check_modules(fuse3 REQUIRED IMPORTED_TARGET fuse3>=3.14)
 pkg_check_modules(libsystemd REQUIRED IMPORTED_TARGET libsystemd)
 pkg_check_modules(libmount REQUIRED IMPORTED_TARGET mount)
+pkg_check_modules(libarchive REQUIRED IMPORTED_TARGET libarchive)
 
 # The API version is part of using the library, not a choice of each source file.
 target_compile_definitions(PkgConfig::fuse3 INTERFACE FUSE_USE_VERSION=314)

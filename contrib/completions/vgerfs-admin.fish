@@ -8,7 +8,7 @@ complete -c vgerfs-admin -n '__fish_use_subcommand' -a ls -d 'List files in a sn
 complete -c vgerfs-admin -n '__fish_use_subcommand' -a info -d 'Show sizes and facts of a repository or a snapshot'
 complete -c vgerfs-admin -n '__fish_use_subcommand' -a restore -d 'Restore files into a directory'
 complete -c vgerfs-admin -n '__fish_use_subcommand' -a diff -d 'Show what differs between two snapshots'
-complete -c vgerfs-admin -n '__fish_use_subcommand' -a dump -d 'Write a file of a snapshot to standard output'
+complete -c vgerfs-admin -n '__fish_use_subcommand' -a dump -d 'Write a file, or a directory as tar, to standard output'
 complete -c vgerfs-admin -n '__fish_use_subcommand' -a delete -d 'Delete snapshots'
 complete -c vgerfs-admin -n '__fish_use_subcommand' -a prune -d 'Remove the snapshots that no rule keeps'
 complete -c vgerfs-admin -n '__fish_use_subcommand' -a undelete -d 'Bring removed snapshots back'

@@ -37,6 +37,7 @@ LIBRARIES = {
     r"<nlohmann/": r"src/cli/|src/server/",
     r"<CLI/": r"src/cli/|src/server/",
     r"<libmount/": r"src/cli/mount_table\.",
+    r"<archive": r"src/cli/tar_stream\.",
     r"<(boost|toml\+\+)/": r"src/server/",
 }
 
