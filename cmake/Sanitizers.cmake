@@ -3,6 +3,10 @@ if(VGERFS_SANITIZE)
   add_compile_options(-fsanitize=${VGERFS_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
   add_link_options(-fsanitize=${VGERFS_SANITIZE})
 endif()
+if(VGERFS_FUZZ)
+  # What is covered guides libFuzzer; its main function is linked into the targets alone (tests/fuzz).
+  add_compile_options(-fsanitize=fuzzer-no-link)
+endif()
 if(VGERFS_SANITIZE MATCHES "thread")
   # The thread sanitizers of g++ 12 and clang 14 die where the kernel randomises more than 28 address bits. A container
   # may forbid to switch that off.

@@ -4,8 +4,10 @@
 #include <filesystem>
 #include <limits>
 #include <map>
+#include <sstream>
 #include <utility>
 
+#include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/yaml.h>
 
 #include "backends/open_backend.h"
@@ -302,6 +304,37 @@ void ConfigurationParser::unique(std::map<std::string, int>& seen, const std::st
   }
 }
 
+/// Notes where documents begin, and nothing else.
+class DocumentStarts final : public YAML::EventHandler {
+ public:
+  void OnDocumentStart(const YAML::Mark& mark) override { marks.push_back(mark); }
+  void OnDocumentEnd() override {}
+  void OnNull(const YAML::Mark&, YAML::anchor_t) override {}
+  void OnAlias(const YAML::Mark&, YAML::anchor_t) override {}
+  void OnScalar(const YAML::Mark&, const std::string&, YAML::anchor_t,
+                const std::string&) override {}
+  void OnSequenceStart(const YAML::Mark&, const std::string&, YAML::anchor_t,
+                       YAML::EmitterStyle::value) override {}
+  void OnSequenceEnd() override {}
+  void OnMapStart(const YAML::Mark&, const std::string&, YAML::anchor_t,
+                  YAML::EmitterStyle::value) override {}
+  void OnMapEnd() override {}
+
+  std::vector<YAML::Mark> marks;
+};
+
+/// Where a second document begins. YAML::LoadAll would tell, too, but it makes documents without
+/// end of a comma that stands alone.
+std::optional<YAML::Mark> second_document(const std::string& text) {
+  std::istringstream in{text};
+  YAML::Parser parser{in};
+  DocumentStarts starts;
+  while (starts.marks.size() < 2 && parser.HandleNextDocument(starts)) {
+  }
+  if (starts.marks.size() < 2) return std::nullopt;
+  return starts.marks[1];
+}
+
 }  // namespace
 
 ParsedConfiguration parse_configuration(std::string_view text, const std::string& file,
@@ -310,13 +343,12 @@ ParsedConfiguration parse_configuration(std::string_view text, const std::string
   parsed.configuration.file = file;
   YamlReader reader{parsed.problems};
   try {
-    const std::vector<YAML::Node> documents = YAML::LoadAll(std::string{text});
-    if (documents.size() > 1) {
-      reader.problem(documents[1].Mark(), "a second document begins here",
-                     "a configuration is one document: remove ---");
+    if (const auto second = second_document(std::string{text})) {
+      reader.problem(*second, "a second document begins here",
+                     "a configuration is one document: remove --- or what does not belong here");
     }
-    if (!documents.empty() && !documents[0].IsNull())
-      ConfigurationParser{parsed, io}.read(documents[0]);
+    const YAML::Node document = YAML::Load(std::string{text});
+    if (!document.IsNull()) ConfigurationParser{parsed, io}.read(document);
   } catch (const YAML::Exception& error) {
     reader.problem(error.mark, fmt::format("not YAML: {}", error.msg),
                    "a value with : # or a leading * & ! needs quotes");

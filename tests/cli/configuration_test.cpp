@@ -14,6 +14,7 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::Not;
 
 ParsedConfiguration parse(const std::string& text) {
   TestIo surroundings;
@@ -118,6 +119,11 @@ TEST(Configuration, WhatIsNotYamlIsAProblemWithItsPlace) {
   EXPECT_THAT(problems("host: a\n---\nhost: b\n"),
               ElementsAre(HasSubstr("a second document begins here")));
   EXPECT_THAT(problems(std::string(100'000, '[')), ElementsAre(HasSubstr("not YAML")));
+}
+
+TEST(Configuration, ACommaThatStandsAloneIsAProblemAndNotDocumentsWithoutEnd) {
+  EXPECT_THAT(problems("\n,"), ElementsAre(HasSubstr("a second document begins here")));
+  EXPECT_THAT(problems("host: web1\n}"), Not(IsEmpty()));
 }
 
 TEST(Configuration, RepeatedKeysLabelsAndUrlsAreProblems) {
