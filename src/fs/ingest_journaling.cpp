@@ -330,7 +330,7 @@ void SourceJournal::Transaction::add_bytes(proto::JournalRange& range, ByteView 
 void SourceJournal::Transaction::keep_chunk(const ChunkId& id) {
   const auto is_durable = [&] {
     return context_.repository.index().knows(id, context_.repository.keyring().certificate().author,
-                                             repo::DedupPolicy::all);
+                                             context_.repository.options().dedup);
   };
   if (owner_.blocks_->contains(id) || is_durable()) return;
   if (kept_bytes_ >= kCheckpointBytes && !checkpoint_failed_) {

@@ -13,8 +13,8 @@
 namespace vgerfs::fs {
 namespace {
 
-/// The chunks that a file got in this session.
-std::vector<ChunkId> received_chunks(const InodePtr& inode, IngestContext& context) {
+/// The chunks that a file got in this session, and, where nobody knows when it got them, all.
+std::vector<ChunkId> received_chunks(const InodePtr& inode, IngestContext& context, bool resumed) {
   std::shared_ptr<FileContent> content;
   std::shared_ptr<const StoredContent> stored;
   {
@@ -31,7 +31,7 @@ std::vector<ChunkId> received_chunks(const InodePtr& inode, IngestContext& conte
     }
     stored = content->stored();
   }
-  if (stored && stored->epoch != 0) {
+  if (stored && (resumed || stored->epoch != 0)) {
     for (const repo::Extent& extent : stored->extents) {
       if (extent.chunk) out.push_back(*extent.chunk);
     }
@@ -72,16 +72,15 @@ std::string path_of(const Inode& inode) {
   return path;
 }
 
-std::vector<std::string> recover_session(IngestSource& source) {
+std::vector<std::string> drop_lost_files(IngestSource& source,
+                                         const std::unordered_set<ChunkId>& restored,
+                                         bool resumed) {
   IngestContext& context = source.context;
-  source.replace_session();
   find_changed_links(source);
-  std::unordered_set<ChunkId> restored;
-  if (repo::Journal::exists(source.journal.path())) restored = restore_blocks(source);
   std::vector<std::string> lost;
   for (const InodePtr& file : changed_files(source)) {
     bool whole = true;
-    for (const ChunkId& id : received_chunks(file, context)) {
+    for (const ChunkId& id : received_chunks(file, context, resumed)) {
       whole = whole && (restored.contains(id) || source.session->rely_on(id));
     }
     if (whole) continue;
@@ -103,6 +102,13 @@ std::vector<std::string> recover_session(IngestSource& source) {
     log::error("{}: {} was not stored; send it again", source.name, path);
   }
   return lost;
+}
+
+std::vector<std::string> recover_session(IngestSource& source) {
+  source.replace_session();
+  std::unordered_set<ChunkId> restored;
+  if (repo::Journal::exists(source.journal.path())) restored = restore_blocks(source);
+  return drop_lost_files(source, restored, false);
 }
 
 }  // namespace vgerfs::fs

@@ -1,5 +1,6 @@
 #include "fs/ingest_resume.h"
 
+#include <algorithm>
 #include <map>
 #include <unordered_map>
 #include <utility>
@@ -7,6 +8,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "fs/ingest_journal.pb.h"
+#include "fs/ingest_recover.h"
 #include "fs/ingest_source.h"
 #include "repo/journal.h"
 
@@ -231,42 +233,29 @@ void save_block(IngestSource& source, const proto::JournalBlock& block,
   }
 }
 
-}  // namespace
-
-std::unordered_set<ChunkId> restore_blocks(IngestSource& source) {
-  std::unordered_set<ChunkId> chunks;
-  repo::Journal::open(source.journal.path(), keys_of(source), [&](ByteView payload) {
-    const proto::JournalRecord record = decode(payload);
-    if (record.has_block()) save_block(source, record.block(), chunks);
-  });
-  return chunks;
+/// The session builds upon a snapshot: what that needs is kept only as long as it is there.
+void check_base(IngestSource& source, const proto::JournalHeader& header) {
+  if (header.base_snapshot().empty()) return;
+  repo::Repository& repository = source.context.repository;
+  const auto id = SnapshotId::from_bytes(header.base_snapshot());
+  const auto list = repository.snapshots();
+  const auto removed = repository.index().removed_snapshots();
+  if (std::binary_search(list->ids.begin(), list->ids.end(), id) &&
+      std::find(removed.begin(), removed.end(), id) == removed.end()) {
+    if (!header.base_root().subtree().empty()) {
+      source.trees->get(repo::ChunkKind::tree, ChunkId::from_bytes(header.base_root().subtree()));
+    }
+    return;
+  }
+  throw Error{ErrorCode::corrupt,
+              fmt::format("the snapshot {} that the interrupted session builds upon was removed",
+                          id.short_hex()),
+              "move the journal away to give that session up, then send the files again"};
 }
 
-bool resume_session(IngestSource& source) {
+/// Shows the image as the source's tree. Tree's mutex held.
+void plant(IngestSource& source, Image& image, const std::optional<repo::LastSnapshot>& last) {
   IngestContext& context = source.context;
-  const std::string& path = source.journal.path();
-  Image image;
-  std::optional<repo::LastSnapshot> last;
-  try {
-    const auto journal = repo::Journal::open(
-        path, keys_of(source), [&](ByteView payload) { image.apply(decode(payload)); });
-    if (!journal) return false;
-    last = source.memory.last();
-    if (image.committing() && last && repo::same_root(*image.committing(), last->root)) {
-      log::info("{}: the interrupted commit was complete", source.name);
-      source.journal.remove();
-      return false;
-    }
-    source.start_session();
-    restore_blocks(source);
-  } catch (Error& error) {
-    error.add_context(path);
-    throw;
-  }
-  // From here on the store has every chunk that the image names.
-  source.session->checkpoint();
-
-  const std::lock_guard lock{context.tree.mutex};
   const proto::JournalHeader& header = image.header();
   std::optional<repo::LastSnapshot> base;
   if (!header.base_snapshot().empty()) {
@@ -290,6 +279,59 @@ bool resume_session(IngestSource& source) {
   source.totals = {totals.files(), totals.directories(), totals.others(), totals.bytes()};
   source.files_changed = totals.files_changed();
   source.bytes_received = totals.bytes_received();
+}
+
+}  // namespace
+
+std::unordered_set<ChunkId> restore_blocks(IngestSource& source) {
+  std::unordered_set<ChunkId> chunks;
+  repo::Journal::open(source.journal.path(), keys_of(source), [&](ByteView payload) {
+    const proto::JournalRecord record = decode(payload);
+    if (record.has_block()) save_block(source, record.block(), chunks);
+  });
+  return chunks;
+}
+
+bool resume_session(IngestSource& source) {
+  IngestContext& context = source.context;
+  const std::string& path = source.journal.path();
+  Image image;
+  std::optional<repo::LastSnapshot> last;
+  std::unordered_set<ChunkId> restored;
+  try {
+    const auto journal = repo::Journal::open(
+        path, keys_of(source), [&](ByteView payload) { image.apply(decode(payload)); });
+    if (!journal) return false;
+    last = source.memory.last();
+    if (image.committing() && last && repo::same_root(*image.committing(), last->root)) {
+      log::info("{}: the interrupted commit was complete", source.name);
+      source.journal.remove();
+      return false;
+    }
+    source.start_session();
+    check_base(source, image.header());
+    restored = restore_blocks(source);
+  } catch (Error& error) {
+    error.add_context(path);
+    throw;
+  }
+  // From here on the store has every chunk that the journal has.
+  source.session->checkpoint();
+  {
+    const std::lock_guard lock{context.tree.mutex};
+    plant(source, image, last);
+  }
+  try {
+    drop_lost_files(source, restored, true);
+  } catch (...) {
+    // Without a session nothing of it may show; the next look resumes it again.
+    const std::lock_guard lock{context.tree.mutex};
+    context.tree.detach(source.root);
+    source.root = nullptr;
+    source.base = std::nullopt;
+    source.link_groups.clear();
+    throw;
+  }
   log::info("{}: resumed the interrupted session", source.name);
   return true;
 }

@@ -1,6 +1,7 @@
 // What survives a daemon's death: everything that was synced, nothing readable.
 #include <filesystem>
 #include <fstream>
+#include <thread>
 
 #include <gtest/gtest.h>
 
@@ -8,6 +9,7 @@
 #include "fs/ingest_journal_block.h"
 #include "ingest_world.h"
 #include "repo/journal.h"
+#include "repo/maintenance/compact.h"
 #include "support/fixed_random.h"
 
 namespace vgerfs::fs {
@@ -446,6 +448,46 @@ TEST_P(IngestResume, ADirectoryOfTheBaseMovedBetweenSourcesIsNotLost) {
   const auto tree = world_.latest("y");
   EXPECT_EQ(tree->at("d/e/f").content, random_text(1, 50'000));
   EXPECT_EQ(tree->at("d/e/new").content, "new");
+}
+
+TEST_P(IngestResume, WhatMaintenanceTookFromADeadSessionIsNotPublished) {
+  mount({.checkpoint_interval_s = 1});
+  client_->mkdir("x");
+  client_->write_file("x/kept", "kept");
+  commit();
+  client_->write_at("x/kept", 0, random_text(1, 50'000));
+  client_->write_file("x/f", random_text(2, 50'000));
+  std::this_thread::sleep_for(std::chrono::milliseconds{1100});
+  client_->view().tick();
+  client_->write_file("x/g", random_text(3, 50'000));
+  sync("x/g");  // in the journal itself
+  client_.reset();
+  repo::compact(*world_.reader(), {.now = true}, false, {}, {});
+  mount();
+  EXPECT_FALSE(client_->exists("x/f")) << "its bytes are nowhere";
+  EXPECT_EQ(client_->stat("x/kept").size, 4U) << "as in the last snapshot";
+  commit();
+  const auto tree = world_.latest("x");
+  EXPECT_EQ(tree->size(), 3U);
+  EXPECT_EQ(tree->at("kept").content, "kept");
+  EXPECT_EQ(tree->at("g").content, random_text(3, 50'000));
+}
+
+TEST_P(IngestResume, ASessionWhoseBaseWasRemovedIsNotGoneOnWith) {
+  client_->mkdir("x");
+  client_->write_file("x/old", "old");
+  commit();
+  client_->write_file("x/f", "f");
+  sync("x/f");
+  client_.reset();
+  {
+    const auto admin = world_.reader();
+    repo::IndexRecord record;
+    record.facts.removals.push_back({admin->snapshots()->ids.front(), 0});
+    admin->publish_record(std::move(record));
+  }
+  mount();
+  EXPECT_EQ(failure_of([&] { client_->node("x"); }), code(ErrorCode::corrupt));
 }
 
 TEST_P(IngestResume, AFileMovedBetweenSourcesIsNotLost) {
