@@ -90,7 +90,8 @@ def an_interrupted_backup_ends_cleanly(world: World):
     process = subprocess.Popen([ADMIN, "-r", world.repository, "--passphrase-file", world.full, "--host", HOST, "backup",
                                 "--source", "big", source], env=world.environment("client"), stdout=subprocess.DEVNULL,
                                stderr=subprocess.DEVNULL)
-    time.sleep(0.4)
+    while process.poll() is None and not any(name.startswith("locks/") for name in world.objects()):
+        time.sleep(0.01)  # it is at work once it holds its lease
     process.send_signal(signal.SIGINT)
     process.wait(timeout=30)
     check(process.returncode in (0, 130), "exit code %d" % process.returncode)
