@@ -97,7 +97,7 @@ BackupRoots plan_roots(const std::vector<std::string>& paths) {
     node->given = true;
   }
   if (found == 0) throw_root_error(first_failure, paths.front());
-  roots.base = "/";
+  roots.base = std::string{"/"};  // GCC 12 warns of the assignment of a literal
   return roots;
 }
 

@@ -46,7 +46,7 @@ class Machine:
             with open("%s/etc/systemd/system/%s" % (self.root, TARGET), "w", encoding="ascii") as out:
                 out.write("[Unit]\nRequires=basic.target\nAfter=basic.target remote-fs.target\nWants=remote-fs.target\n")
             # The search for leaks stops the process as a debugger would; hardened units forbid that.
-            os.makedirs(self.root + "/etc/systemd/system.conf.d")
+            os.makedirs(self.root + "/etc/systemd/system.conf.d", exist_ok=True)
             with open(self.root + "/etc/systemd/system.conf.d/sanitizer.conf", "w", encoding="ascii") as out:
                 out.write("[Manager]\nDefaultEnvironment=ASAN_OPTIONS=detect_leaks=0\n")
             run("cmake", "--install", os.path.dirname(BIN), env=dict(os.environ, DESTDIR=self.root))
