@@ -11,7 +11,7 @@ _vgerfs_admin_paths() {
 _vgerfs_admin_command() {
   case $1 in
     '')
-      words='init backup list ls info restore diff dump delete prune undelete hold release tag compact check rebuild-index mount umount commit key lock config version'
+      words='init backup list ls info restore diff dump delete prune undelete hold release tag compact check rebuild-index repair mount umount commit key lock config version'
       options='--help -h --version --repository -r --config --passphrase-file --passphrase-command --passphrase-fd --key-file --cache-dir --state-dir --host --json --quiet -q --verbose -v --accept-rollback'
       argument=":"
       ;;
@@ -98,6 +98,11 @@ _vgerfs_admin_command() {
     'rebuild-index')
       words=''
       options='--help -h --dry-run -n'
+      argument=":"
+      ;;
+    'repair')
+      words=''
+      options='--help -h --dry-run -n --read-data'
       argument=":"
       ;;
     'mount')

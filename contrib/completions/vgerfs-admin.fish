@@ -18,6 +18,7 @@ complete -c vgerfs-admin -n '__fish_use_subcommand' -a tag -d 'Change the tags o
 complete -c vgerfs-admin -n '__fish_use_subcommand' -a compact -d 'Give back the space of what no snapshot needs'
 complete -c vgerfs-admin -n '__fish_use_subcommand' -a check -d 'Check that everything is there and intact'
 complete -c vgerfs-admin -n '__fish_use_subcommand' -a rebuild-index -d 'Make lost index records anew from the packs'
+complete -c vgerfs-admin -n '__fish_use_subcommand' -a repair -d 'Save what is left of what is damaged, and let backups heal the rest'
 complete -c vgerfs-admin -n '__fish_use_subcommand' -a mount -d 'Mount a repository'
 complete -c vgerfs-admin -n '__fish_use_subcommand' -a umount -d 'Commit and unmount'
 complete -c vgerfs-admin -n '__fish_use_subcommand' -a commit -d 'Make snapshots of what was put into a mount'
@@ -130,6 +131,10 @@ complete -c vgerfs-admin -n '__fish_seen_subcommand_from check; and not __fish_s
 
 complete -c vgerfs-admin -n '__fish_seen_subcommand_from rebuild-index' -l help -s h -d 'Print this help message and exit'
 complete -c vgerfs-admin -n '__fish_seen_subcommand_from rebuild-index' -l dry-run -s n -d 'Only say what would be done; reads no pack'
+
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from repair' -l help -s h -d 'Print this help message and exit'
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from repair' -l dry-run -s n -d 'Only say what is wrong and what would be done'
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from repair' -l read-data -d 'Look for damage in all packs, not only where some is known'
 
 complete -c vgerfs-admin -n '__fish_seen_subcommand_from mount' -l help -s h -d 'Print this help message and exit'
 complete -c vgerfs-admin -n '__fish_seen_subcommand_from mount' -s o -d 'Mount options, see vgerfs(8); may be repeated' -x

@@ -34,6 +34,7 @@ Run add_mount(CLI::App& app);
 Run add_prune(CLI::App& app);
 Run add_rebuild_index(CLI::App& app);
 Run add_release(CLI::App& app);
+Run add_repair(CLI::App& app);
 Run add_restore(CLI::App& app);
 Run add_tag(CLI::App& app);
 Run add_umount(CLI::App& app);

@@ -10,6 +10,7 @@
 #include "repo/backup_walk.h"
 #include "repo/chunker.h"
 #include "repo/file_capture.h"
+#include "repo/leaving_chunks.h"
 #include "repo/session.h"
 #include "repo/snapshot_list.h"
 #include "repo/source_memory.h"
@@ -130,7 +131,12 @@ WalkResult Backup::read(ChunkSink& sink) {
   const BackupRoots roots = plan_roots(options_.paths);
   if (!last_) return walk_files(roots, std::nullopt, context);
   const auto fingerprints = memory_.fingerprints(last_->id);
-  const WalkBase base{.root = last_->root, .trees = memory_.trees(), .fingerprints = *fingerprints};
+  const LeavingChunks leaving{repository_.index(), repository_.keyring().certificate().author,
+                              repository_.options().dedup};
+  const WalkBase base{.root = last_->root,
+                      .trees = memory_.trees(),
+                      .fingerprints = *fingerprints,
+                      .leaving = leaving};
   return walk_files(roots, base, context);
 }
 
@@ -181,6 +187,8 @@ BackupResult Backup::run() {
       std::chrono::duration_cast<std::chrono::milliseconds>(elapsed).count()));
   if (dry) result_.statistics.set_added_bytes(dry->added_bytes());
   if (result_.unchanged) {
+    // What maintenance had condemned was stored again: it may heal snapshots.
+    if (!dry && session->counters().added_chunks > 0) session->checkpoint();
     result_.snapshot = last_->id;
     result_.time = last_->time;
     const auto list = repository_.snapshots();

@@ -252,7 +252,8 @@ void Walk::visit_file(const char* name, const struct ::stat& seen, std::uint64_t
   const Entry* old = find_old(frame, name);
   if (old != nullptr && !options_.read_all && agrees(*old, seen)) {
     const std::uint64_t stat = stat_hash(seen);
-    if (base_->fingerprints.matches(hash, stat)) {
+    if (base_->fingerprints.matches(hash, stat) &&
+        !base_->leaving.are_needed_by(*old, base_->trees)) {
       Entry entry = *old;
       set_owner_names(entry, names_);
       tally_.fingerprints.add(hash, stat);

@@ -14,6 +14,7 @@
 #include "repo/chunker.h"
 #include "repo/fingerprints.h"
 #include "repo/keyring.h"
+#include "repo/leaving_chunks.h"
 #include "repo/operation_progress.h"
 #include "repo/tree.h"
 
@@ -24,6 +25,7 @@ struct WalkBase {
   const Entry& root;
   ChunkSource& trees;
   const FileFingerprints& fingerprints;
+  const LeavingChunks& leaving;
 };
 
 struct WalkResult {

@@ -23,7 +23,9 @@ bool contains_sorted(const Container& sorted, const Id& id) {
 constexpr const char* kRollbackHint =
     "somebody may have put an old copy of the repository in its place; compare `vgerfs-admin info` "
     "on another client. "
-    "If you restored the store from a copy yourself, run the command once with --accept-rollback";
+    "If you restored the store from a copy yourself, run the command once with --accept-rollback; "
+    "if "
+    "parts of it were lost, run `vgerfs-admin repair` with it";
 
 }  // namespace
 

@@ -27,6 +27,8 @@ touch "$directory/file"
 expect "list lock ls" vgerfs-admin l
 expect "add export import list passphrase remove revoke" vgerfs-admin key ""
 expect "add" vgerfs-admin -r /srv/backup --json key a
+expect "rebuild-index release repair restore" vgerfs-admin re
+expect "--read-data" vgerfs-admin repair --rea
 expect "full ingest" vgerfs-admin key add --role ""
 expect "--role" vgerfs-admin key add --ro
 expect "--latest" vgerfs-admin list --la

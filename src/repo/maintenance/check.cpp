@@ -124,7 +124,9 @@ class Checker {
       if (repository_.index().is_buried(pack.id)) return;
     }
     rotation_.note(pack.id, pack.is_good());
-    add_findings(pack, findings_);
+    const bool is_given_up =
+        !pack.is_good() && condemned_packs(repository_.index()).contains(pack.id);
+    add_findings(pack, is_given_up, findings_);
     for (const auto& [entry, reading] : pack.entries) {
       if (!reading.bad_blocks.empty()) bad_.add_blocks(pack.id, entry.entry, reading.bad_blocks);
     }

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "repo/maintenance/salvage.h"
 
 namespace vgerfs::repo {
 namespace {
@@ -24,6 +25,24 @@ constexpr std::size_t kSmallRecords = 16;
 std::int64_t due_time(const ExclusiveLease& lease, const CompactOptions& options) {
   return options.now ? std::numeric_limits<std::int64_t>::max()
                      : lease.store_now().s - options.grace_s;
+}
+
+/// Whether all that is needed of a condemned pack and nowhere else can be read: if not, nothing new
+/// may rest on it.
+bool is_sound(Repository& repository, const StoredPacks& stored, const Marks& marks,
+              const PackId& id) {
+  const auto is_missed = [&](const ChunkEntry& chunk) {
+    return marks.contains(chunk.id) && !keeper_of(repository.index(), stored, chunk.id);
+  };
+  for (const IndexedPack& pack : repository.index().find_pack(id)) {
+    for (const BlockEntry& block : pack.description.blocks) {
+      if (std::any_of(block.chunks.begin(), block.chunks.end(), is_missed) &&
+          !is_intact(repository, id, block)) {
+        return false;
+      }
+    }
+  }
+  return true;
 }
 
 class Planner {
@@ -301,6 +320,15 @@ BurialReview review_condemned(Repository& repository, const ExclusiveLease& leas
   };
   bool sessions_wait = false;
   for (const auto& [pack, condemnations] : condemned) {
+    if (needed.contains(pack) && !is_sound(repository, stored, marks, pack)) {
+      ++review.waiting_packs;
+      review.waiting_bytes += packs.at(pack).stored_bytes;
+      review.notes.push_back(
+          fmt::format("pack {} is damaged or missing; it stays condemned until the same data is "
+                      "backed up again",
+                      pack.short_hex()));
+      continue;
+    }
     if (needed.contains(pack)) {
       PlannedRescue rescue{pack, {}};
       for (const Condemnation& each : condemnations) rescue.origins.push_back(each.origin.value());

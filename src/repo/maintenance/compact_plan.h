@@ -68,7 +68,7 @@ CompactPlan plan_compaction(Repository& repository, const ExclusiveLease& lease,
 struct BurialReview {
   std::vector<PlannedPack> due;
   std::vector<PlannedRescue> needed;
-  std::uint64_t waiting_packs = 0;
+  std::uint64_t waiting_packs = 0;  ///< not due, or needed and damaged
   std::uint64_t waiting_bytes = 0;
   std::vector<std::string> notes;
 };

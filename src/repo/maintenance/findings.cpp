@@ -54,7 +54,8 @@ std::string_view advice(FindingKind kind) noexcept {
       return "find out what that client is doing; `vgerfs-admin key list` shows its key";
     case FindingKind::object_absent:
       return "get it back from a copy of the repository; if it is an index record, `vgerfs-admin "
-             "rebuild-index` makes it anew";
+             "rebuild-index` makes it anew; if it is a snapshot, `vgerfs-admin repair` goes on "
+             "without it";
     case FindingKind::snapshot_unreadable:
       return "get it back from a copy of the repository, or give it up: `vgerfs-admin delete` with "
              "its full id";
@@ -66,12 +67,13 @@ std::string_view advice(FindingKind kind) noexcept {
     case FindingKind::snapshot_foreign:
       return "it is never the latest; `vgerfs-admin delete` removes it";
     case FindingKind::snapshot_damaged:
-      return "`vgerfs-admin repair` looks for what is lost; backing up the same files again brings "
-             "it back";
+      return "`vgerfs-admin repair` looks for what is lost; `vgerfs-admin backup --read-all` of "
+             "the "
+             "same files brings it back";
     case FindingKind::pack_missing:
     case FindingKind::pack_damaged:
       return "get it back from a copy of the repository, or save what is left: `vgerfs-admin "
-             "repair`, then back up again";
+             "repair`, then back up the same files again";
     case FindingKind::pack_unnamed:
       return "`vgerfs-admin rebuild-index` adds what is intact, `vgerfs-admin compact` removes "
              "what "

@@ -114,6 +114,7 @@ void Marks::mark(const Snapshot& snapshot) {
                   fmt::format("the tree of snapshot {} cannot be read, so what it needs is not "
                               "known: {}",
                               snapshot.id.hex(), error.what()),
+                  "`vgerfs-admin repair`, then a backup of the same files, may bring it back; "
                   "`vgerfs-admin delete` with this id gives the snapshot up; then maintenance goes "
                   "on"};
     }

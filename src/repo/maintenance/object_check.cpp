@@ -10,6 +10,7 @@
 #include "repo/limits.h"
 #include "repo/maintenance/claims.h"
 #include "repo/maintenance/object_verdict.h"
+#include "repo/maintenance/pack_check.h"
 #include "repo/maintenance/stops_work.h"
 
 namespace vgerfs::repo {
@@ -70,6 +71,14 @@ void check_leases(Repository& repository, FindingList& findings) {
     findings.add(FindingKind::lease_unreadable, Severity::note,
                  format::lease_name(listed.id).path(), listed.reason);
   }
+}
+
+std::set<PackId> condemned_packs(IndexCache& index) {
+  std::set<PackId> condemned;
+  for (const Condemnation& condemnation : index.facts().condemnations) {
+    condemned.insert(condemnation.pack);
+  }
+  return condemned;
 }
 
 std::uint64_t check_records(Repository& repository, bool read, FindingList& findings,
@@ -169,8 +178,14 @@ PackSurvey survey_packs(Repository& repository, FindingList& findings, BadPlaces
     EntryDigest entry{};
   };
   std::vector<Entry> missing;
+  const std::set<PackId> condemned = condemned_packs(repository.index());
   std::set<PackId> named;
   PackSurvey survey;
+  const auto add = [&](FindingKind kind, const PackId& id, std::string what) {
+    const bool given_up = condemned.contains(id);
+    findings.add(kind, given_up ? Severity::warning : Severity::error, format::pack_name(id).path(),
+                 given_up ? what + kGivenUp : what);
+  };
   repository.index().for_each_pack(false, [&](const IndexedPack& indexed) {
     const PackDescription& pack = indexed.description;
     const bool is_first = named.insert(pack.id).second;
@@ -185,8 +200,7 @@ PackSurvey survey_packs(Repository& repository, FindingList& findings, BadPlaces
       if (survey.suspects.empty() || survey.suspects.back() != pack.id) {
         survey.suspects.push_back(pack.id);
       }
-      findings.add(
-          FindingKind::pack_damaged, Severity::error, format::pack_name(pack.id).path(),
+      add(FindingKind::pack_damaged, pack.id,
           fmt::format("has {} bytes; its index record says {}", found->second, pack.stored_bytes));
     }
   });
@@ -194,8 +208,7 @@ PackSurvey survey_packs(Repository& repository, FindingList& findings, BadPlaces
   for (const Entry& entry : missing) {
     const format::ObjectName name = format::pack_name(entry.pack);
     if (repository.index().is_buried(entry.pack) || backend.stat(name)) continue;
-    findings.add(FindingKind::pack_missing, Severity::error, name.path(),
-                 "is missing from the store");
+    add(FindingKind::pack_missing, entry.pack, "is missing from the store");
     bad.add_pack(entry.pack, entry.entry);
   }
   for (const auto& [id, bytes] : stored) {

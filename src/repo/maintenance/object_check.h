@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <set>
 #include <stop_token>
 #include <vector>
 
@@ -25,6 +26,9 @@ void check_snapshots(Repository& repository, FindingList& findings);
 
 /// Objects that signed ones claim to have seen and that are not there.
 void check_closure(Repository& repository, FindingList& findings);
+
+/// Nothing new rests on them: that they are damaged counts only where it hurts a snapshot.
+std::set<PackId> condemned_packs(IndexCache& index);
 
 struct PackSurvey {
   std::vector<ReadRotation::Pack> packs;  ///< in the index and in the store

@@ -56,22 +56,26 @@ void check_packs(Repository& repository, const std::vector<PackId>& packs, unsig
   if (stop.stop_requested()) throw Error{ErrorCode::interrupted, "the check was interrupted"};
 }
 
-void add_findings(const CheckedPack& pack, FindingList& findings) {
+void add_findings(const CheckedPack& pack, bool is_condemned, FindingList& findings) {
   const std::string object = format::pack_name(pack.id).path();
+  const Severity severity = is_condemned ? Severity::warning : Severity::error;
+  const auto add = [&](FindingKind kind, Severity how_bad, std::string what) {
+    if (is_condemned) what += kGivenUp;
+    findings.add(kind, how_bad, object, std::move(what));
+  };
   for (const auto& [entry, reading] : pack.entries) {
     if (reading.is_good()) continue;
     if (reading.missing) {
-      findings.add(FindingKind::pack_missing, Severity::error, object, "is missing from the store");
+      add(FindingKind::pack_missing, severity, "is missing from the store");
     } else if (reading.newer) {
-      findings.add(FindingKind::pack_unsupported, Severity::warning, object, reading.fault);
+      add(FindingKind::pack_unsupported, Severity::warning, reading.fault);
     } else if (reading.intact) {
       // What a full author says is not hashed at each read.
-      findings.add(FindingKind::entry_false, entry.trusted ? Severity::error : Severity::warning,
-                   object,
-                   fmt::format("is as it was written, but not what record {} says: {}",
-                               entry.records.front().short_hex(), reading.fault));
+      add(FindingKind::entry_false, entry.trusted ? severity : Severity::warning,
+          fmt::format("is as it was written, but not what record {} says: {}",
+                      entry.records.front().short_hex(), reading.fault));
     } else {
-      findings.add(FindingKind::pack_damaged, Severity::error, object, reading.fault);
+      add(FindingKind::pack_damaged, severity, reading.fault);
     }
   }
 }

@@ -30,8 +30,11 @@ struct CheckedPack {
 void check_packs(Repository& repository, const std::vector<PackId>& packs, unsigned threads,
                  const std::stop_token& stop, const std::function<void(CheckedPack)>& each);
 
-/// What the readings say, as findings.
-void add_findings(const CheckedPack& pack, FindingList& findings);
+/// What the readings say, as findings. Of a condemned pack only what a snapshot lacks by it is an
+/// error, which a trace adds.
+void add_findings(const CheckedPack& pack, bool is_condemned, FindingList& findings);
+/// Says of a condemned pack what came of it.
+inline constexpr const char* kGivenUp = "; it is given up: nothing new rests on it";
 
 struct HashedBlocks {
   Vouch vouch;

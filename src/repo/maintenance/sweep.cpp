@@ -47,6 +47,14 @@ void condemn(Repository& repository, const ExclusiveLease& lease,
   });
 }
 
+void remove_lost(Repository& repository, const ExclusiveLease& lease,
+                 const std::vector<SnapshotId>& snapshots) {
+  const std::int64_t now_s = repository.options().clock->now().s;
+  publish(repository, lease, snapshots, [&](Facts& facts, const SnapshotId& id) {
+    facts.removals.push_back({id, now_s});
+  });
+}
+
 void rescue(Repository& repository, const ExclusiveLease& lease,
             const std::vector<PlannedRescue>& packs) {
   publish(repository, lease, packs, [](Facts& facts, const PlannedRescue& pack) {

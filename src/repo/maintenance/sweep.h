@@ -12,6 +12,10 @@ namespace vgerfs::repo {
 /// Publishes condemnations, several to a record.
 void condemn(Repository& repository, const ExclusiveLease& lease, const std::vector<PackId>& packs);
 
+/// Says of snapshots that are not in the store that they are removed.
+void remove_lost(Repository& repository, const ExclusiveLease& lease,
+                 const std::vector<SnapshotId>& snapshots);
+
 /// Takes condemnations back.
 void rescue(Repository& repository, const ExclusiveLease& lease,
             const std::vector<PlannedRescue>& packs);
