@@ -1,5 +1,6 @@
 #include "repo/chunker.h"
 
+#include <algorithm>
 #include <bit>
 #include <map>
 #include <string>
@@ -197,6 +198,52 @@ TEST(Chunker, OneByteInsertedAtTheHeadChangesFewChunks) {
   }
   EXPECT_GE(changed, 1U);
   EXPECT_LE(changed, 8U);
+}
+
+TEST(Chunker, AChangeAnywhereChangesTheChunksAroundIt) {
+  const Chunker chunker{kSmall, test_gear()};
+  std::size_t changed_in_all = 0;
+  const std::uint64_t rounds = testing::test_size(60U, 10U);
+  for (std::uint64_t seed = 0; seed < rounds; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(testing::test_seed() + seed));
+    TestRandom random{testing::test_seed() + seed};
+    const Bytes before = random_bytes(random, 2048 * kKiB);
+    // Bytes are inserted, removed or replaced.
+    const std::size_t at = pick(random, 0, before.size() - 200 * kKiB);
+    const std::size_t removed = random() % 3 == 0 ? 0 : pick(random, 1, 100 * kKiB);
+    const std::size_t added = random() % 3 == 0 ? 0 : pick(random, 1, 100 * kKiB);
+    Bytes after{before.begin(), before.begin() + static_cast<std::ptrdiff_t>(at)};
+    append(after, random_bytes(random, added));
+    append(after, ByteView{before}.subspan(at + removed));
+
+    const Cuts old_cuts = cut_whole(chunker, before);
+    const Cuts new_cuts = cut_whole(chunker, after);
+    // What ends before the change is cut as it was.
+    for (std::size_t i = 0; i < old_cuts.size() && old_cuts[i].start + old_cuts[i].bytes <= at; ++i)
+      ASSERT_EQ(old_cuts[i], new_cuts.at(i));
+    // Behind it the cuts meet again, and stay together from there.
+    std::map<std::size_t, std::size_t> ends;  // of the old, measured from the end
+    for (const Cut& cut : old_cuts) ends[before.size() - cut.start] = cut.bytes;
+    bool together = false;
+    for (const Cut& cut : new_cuts) {
+      if (cut.start < at + added) {
+        ++changed_in_all;
+        continue;
+      }
+      const auto same = ends.find(after.size() - cut.start);
+      together = together || same != ends.end();
+      if (together) {
+        ASSERT_TRUE(same != ends.end() && same->second == cut.bytes) << cut.start;
+      }
+      changed_in_all += together ? 0U : 1U;
+    }
+    changed_in_all -= static_cast<std::size_t>(
+        std::count_if(old_cuts.begin(), old_cuts.end(),
+                      [&](const Cut& cut) { return cut.start + cut.bytes <= at; }));
+    ASSERT_TRUE(together || at + removed + 200 * kKiB > before.size());
+  }
+  // On the average: what was put in, and three chunks of 20 KiB to meet again.
+  EXPECT_LE(changed_in_all, rounds * (100 / 16 + 8));
 }
 
 TEST(Chunker, ZeroRunsBecomeHolesExactly) {
