@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "base/thread.h"
+#include "base/waiting_clock.h"
 #include "repo/program_name.h"
 
 namespace vgerfs::repo {
@@ -101,11 +102,7 @@ void LeaseKeeper::refresh_loop(const std::stop_token& stop) {
   const auto retry = std::chrono::seconds(30);
   auto pause = interval;
   for (;;) {
-    {
-      std::unique_lock lock{mutex_};
-      changed_.wait_for(lock, stop, pause, [] { return false; });
-      if (stop.stop_requested()) return;
-    }
+    if (!wait(clock_, pause, stop)) return;
     try {
       publish();
       pause = interval;

@@ -1,7 +1,6 @@
 // Keeps a session's lease in the store while it lives: writes it, refreshes it, removes it.
 #pragma once
 
-#include <condition_variable>
 #include <mutex>
 #include <optional>
 #include <string_view>
@@ -39,7 +38,6 @@ class LeaseKeeper {
 
   mutable std::mutex
       mutex_;  // leaf; guards lapsed_ and last_refresh_ns_; the thread alone uses the rest
-  std::condition_variable_any changed_;
   bool lapsed_ = false;
   std::int64_t last_refresh_ns_ = 0;
   Lease lease_;

@@ -1,5 +1,6 @@
 #include "repo/simulator.h"
 
+#include <algorithm>
 #include <thread>
 #include <utility>
 
@@ -9,20 +10,30 @@ namespace {
 
 constexpr std::int64_t kHour_s = 3600;
 
+/// What a keeper's thread is to the scheduler.
+struct Keeper {
+  std::size_t participant = 0;
+  std::stop_token stop;
+};
+thread_local std::optional<Keeper> keeper;
+
 }  // namespace
 
 void Scheduler::run(const std::vector<std::function<void(std::size_t client)>>& clients) {
-  clients_.assign(clients.size(), {});
+  participants_.clear();
+  for (std::size_t client = 0; client < clients.size(); ++client) {
+    participants_.push_back({.client = client});
+  }
   std::vector<std::jthread> threads;
   for (std::size_t client = 0; client < clients.size(); ++client) {
     threads.emplace_back([this, client, &work = clients[client]] {
       {
         std::unique_lock lock{mutex_};
-        changed_.wait(lock, [&] { return turn_ == client; });
+        participants_[client].turned->wait(lock, [&] { return turn_ == client; });
       }
       work(client);
       const std::lock_guard lock{mutex_};
-      clients_[client].done = true;
+      participants_[client].done = true;
       hand_over();
     });
   }
@@ -34,59 +45,112 @@ void Scheduler::hand_over() {
   turn_.reset();
   std::vector<std::size_t> awake;
   std::optional<std::size_t> next;
-  for (std::size_t i = 0; i < clients_.size(); ++i) {
-    if (clients_[i].done) continue;
-    if (clients_[i].wakes_s <= clock_.now().s) awake.push_back(i);
-    if (!next || clients_[i].wakes_s < clients_[*next].wakes_s) next = i;
+  for (std::size_t i = 0; i < participants_.size(); ++i) {
+    if (participants_[i].done) continue;
+    if (participants_[i].wakes_s <= clock_.now().s) awake.push_back(i);
+    if (!next || participants_[i].wakes_s < participants_[*next].wakes_s) next = i;
   }
   if (!awake.empty()) {
     turn_ = awake[below(awake.size())];
   } else if (next) {
-    clock_.advance(std::chrono::seconds{clients_[*next].wakes_s - clock_.now().s});
+    clock_.advance(std::chrono::seconds{participants_[*next].wakes_s - clock_.now().s});
     turn_ = next;
   }
-  changed_.notify_all();
+  if (turn_) participants_[*turn_].turned->notify_all();
 }
 
 void Scheduler::step(std::size_t client) {
   std::int64_t pause_s = 0;
+  bool everybody = false;
   if (below(40) == 0) {
     const std::int64_t longest_s[] = {20 * 60, 2 * kHour_s, 30 * kHour_s, 80 * kHour_s};
     pause_s = 1 + static_cast<std::int64_t>(
                       below(static_cast<std::uint64_t>(longest_s[below(std::size(longest_s))])));
+    everybody = below(2) == 0;
   }
   clock_.advance(std::chrono::seconds{below(10)});
-  sleep(client, pause_s);
+  sleep_for(client, pause_s, everybody);
 }
 
 void Scheduler::sleep(std::size_t client, std::int64_t seconds) {
-  std::unique_lock lock{mutex_};
-  clients_[client].wakes_s = clock_.now().s + seconds;
-  hand_over();
-  changed_.wait(lock, [&] { return turn_ == client; });
+  sleep_for(client, seconds, false);
 }
 
-void SimulatedBackend::step() {
-  if (!active_) return;
+void Scheduler::sleep_for(std::size_t client, std::int64_t seconds, bool everybody) {
+  std::unique_lock lock{mutex_};
+  const std::size_t self = keeper ? keeper->participant : client;
+  const std::int64_t wakes_s = clock_.now().s + seconds;
+  for (std::size_t i = 0; i < participants_.size(); ++i) {
+    Participant& other = participants_[i];
+    if (i == self || (everybody && other.client == client)) {
+      other.wakes_s = std::max(other.wakes_s, wakes_s);
+    }
+  }
+  hand_over();
+  std::condition_variable_any& turned = *participants_[self].turned;
+  if (!keeper) {
+    turned.wait(lock, [&] { return turn_ == self; });
+    return;
+  }
+  if (turned.wait(lock, keeper->stop, [&] { return turn_ == self; })) return;
+  // Its client waits for its end, and has the turn: the thread goes on in it.
+  participants_[self].done = true;
+  keeper.reset();
+}
+
+bool Scheduler::wait(std::size_t client, std::int64_t seconds, const std::stop_token& stop) {
+  std::unique_lock lock{mutex_};
+  if (stop.stop_requested()) {
+    if (keeper) participants_[keeper->participant].done = true;
+    keeper.reset();
+    return false;
+  }
+  const std::int64_t wakes_s = clock_.now().s + seconds;
+  if (keeper) {
+    participants_[keeper->participant].wakes_s = wakes_s;
+    hand_over();
+  } else {
+    keeper = Keeper{add_keeper(client, wakes_s), stop};
+  }
+  const std::size_t self = keeper->participant;
+  if (participants_[self].turned->wait(lock, stop, [&] { return turn_ == self; })) {
+    ++keeper_turns_;
+    return true;
+  }
+  participants_[self].done = true;
+  keeper.reset();
+  return false;
+}
+
+std::size_t Scheduler::add_keeper(std::size_t client, std::int64_t wakes_s) {
+  participants_.push_back({.client = client, .wakes_s = wakes_s});
+  return participants_.size() - 1;
+}
+
+bool Scheduler::is_keeper() { return keeper.has_value(); }
+
+std::unique_lock<std::mutex> SimulatedBackend::step() {
+  std::unique_lock lock{mutex_, std::defer_lock};
+  if (!Scheduler::is_keeper()) lock.lock();
+  if (!active_) return lock;
   scheduler_.step(client_);
-  if (strays_.empty() || scheduler_.below(20) != 0) return;
+  if (strays_.empty() || scheduler_.below(20) != 0) return lock;
   auto& stray = strays_[scheduler_.below(strays_.size())];
   memory_.store()->put(
       stray.first, {std::make_shared<const Bytes>(stray.second), memory_.store()->clock()->now()});
   std::swap(stray, strays_.back());
   strays_.pop_back();
+  return lock;
 }
 
 void SimulatedBackend::read(const format::ObjectName& name, std::uint64_t offset,
                             MutableBytes out) {
-  const std::lock_guard lock{mutex_};
-  step();
+  const auto lock = step();
   ForwardingBackend::read(name, offset, out);
 }
 
 void SimulatedBackend::write(const format::ObjectName& name, ByteView bytes) {
-  const std::lock_guard lock{mutex_};
-  step();
+  const auto lock = step();
   ForwardingBackend::write(name, bytes);
   if (active_ && scheduler_.below(20) == 0) {
     strays_.emplace_back(name, Bytes{bytes.begin(), bytes.end()});
@@ -94,14 +158,12 @@ void SimulatedBackend::write(const format::ObjectName& name, ByteView bytes) {
 }
 
 void SimulatedBackend::barrier() {
-  const std::lock_guard lock{mutex_};
-  step();
+  const auto lock = step();
   ForwardingBackend::barrier();
 }
 
 std::optional<backends::ObjectInfo> SimulatedBackend::stat(const format::ObjectName& name) {
-  const std::lock_guard lock{mutex_};
-  step();
+  const auto lock = step();
   return ForwardingBackend::stat(name);
 }
 
@@ -109,8 +171,7 @@ void SimulatedBackend::list(format::ObjectType type,
                             const std::function<void(const backends::ObjectInfo&)>& each) {
   std::vector<backends::ObjectInfo> listed;
   {
-    const std::lock_guard lock{mutex_};
-    step();
+    const auto lock = step();
     ForwardingBackend::list(type,
                             [&](const backends::ObjectInfo& info) { listed.push_back(info); });
   }
@@ -119,8 +180,7 @@ void SimulatedBackend::list(format::ObjectType type,
 }
 
 void SimulatedBackend::remove(const format::ObjectName& name) {
-  const std::lock_guard lock{mutex_};
-  step();
+  const auto lock = step();
   ForwardingBackend::remove(name);
 }
 

@@ -10,9 +10,11 @@
 #include <mutex>
 #include <optional>
 #include <random>
+#include <stop_token>
 #include <vector>
 
 #include "backends/forwarding_backend.h"
+#include "base/waiting_clock.h"
 #include "support/manual_clock.h"
 #include "support/memory_backend.h"
 
@@ -20,7 +22,9 @@ namespace vgerfs::testing {
 
 /// Hands a baton to one client after another. Who has it runs until its next call of the store;
 /// what clients share is so guarded by it. Clients fall asleep in the middle of a call, for minutes
-/// or for longer than any lease and grace time; the clock goes on meanwhile.
+/// or for longer than any lease and grace time; the clock goes on meanwhile. A client's keepers of
+/// leases take turns of their own; they go on while the client waits for an answer of the store, or
+/// sleep with it as on a laptop that is closed.
 class Scheduler {
  public:
   Scheduler(std::uint64_t seed, ManualClock& clock) : random_(seed), clock_(clock) {}
@@ -31,39 +35,61 @@ class Scheduler {
   /// threads of the client that it waits for.
   void step(std::size_t client);
   void sleep(std::size_t client, std::int64_t seconds);
+  /// A keeper waits for so long, and then has a turn of its own until it waits again. False when a
+  /// stop is requested: whoever did so waits for the keeper, which ends in that one's turn.
+  bool wait(std::size_t client, std::int64_t seconds, const std::stop_token& stop);
+  /// Whether the calling thread has turns of its own beside its client's.
+  static bool is_keeper();
+  /// Turns that keepers had.
+  std::uint64_t keeper_turns() const { return keeper_turns_; }
 
   /// A number below `bound`, which is the same in every run with the seed.
   std::uint64_t below(std::uint64_t bound) { return random_() % bound; }
 
  private:
-  struct Client {
+  /// A client, or a keeper of one.
+  struct Participant {
+    std::size_t client = 0;
     std::int64_t wakes_s = 0;
     bool done = false;
+    // Its own: waking all at every call costs more than the call.
+    std::unique_ptr<std::condition_variable_any> turned =
+        std::make_unique<std::condition_variable_any>();
   };
+  std::size_t add_keeper(std::size_t client, std::int64_t wakes_s);
+  void sleep_for(std::size_t client, std::int64_t seconds, bool everybody);
   /// Chooses who goes on, and lets time pass if everybody sleeps. With the lock.
   void hand_over();
 
   std::mt19937_64 random_;  // whoever has the baton
   ManualClock& clock_;
   std::mutex mutex_;
-  std::condition_variable changed_;
-  std::vector<Client> clients_;      // guarded by mutex_, as the next
-  std::optional<std::size_t> turn_;  // none: all are done
+  std::vector<Participant> participants_;  // guarded by mutex_, as all below; clients come first
+  std::optional<std::size_t> turn_;        // none: all are done
+  std::uint64_t keeper_turns_ = 0;
 };
 
-/// A client's wall clock, which is wrong by some seconds.
-class SkewedClock final : public Clock {
+/// A client's wall clock, which is wrong by some seconds. Who waits by it takes turns.
+class SkewedClock final : public WaitingClock {
  public:
-  SkewedClock(const ManualClock& real, std::int64_t skew_s) : real_(real), skew_s_(skew_s) {}
+  SkewedClock(const ManualClock& real, std::int64_t skew_s, Scheduler& scheduler,
+              std::size_t client)
+      : real_(real), skew_s_(skew_s), scheduler_(scheduler), client_(client) {}
   Timestamp now() const override {
     const Timestamp real = real_.now();
     return {real.s + skew_s_, real.ns};
   }
   std::int64_t boot_ns() const override { return real_.boot_ns(); }
+  bool wait(std::chrono::nanoseconds duration, const std::stop_token& stop) const override {
+    return scheduler_.wait(
+        client_, std::chrono::duration_cast<std::chrono::seconds>(duration).count(), stop);
+  }
 
  private:
   const ManualClock& real_;
   const std::int64_t skew_s_;
+  Scheduler& scheduler_;
+  const std::size_t client_;
 };
 
 /// Requests of all clients that a network keeps, to deliver them a second time much later.
@@ -93,7 +119,9 @@ class SimulatedBackend final : public backends::ForwardingBackend {
   void remove(const format::ObjectName& name) override;
 
  private:
-  void step();
+  /// Lets others go first; then one call of the client's threads at a time, and keepers beside
+  /// them.
+  std::unique_lock<std::mutex> step();
 
   MemoryBackend& memory_;
   Scheduler& scheduler_;

@@ -31,7 +31,8 @@ struct Client {
   Client(MaintenanceWorld& world, Scheduler& scheduler, testing::StrayWrites& strays,
          std::size_t number, bool full, std::uint64_t seed)
       : clock(world.clock,
-              static_cast<std::int64_t>(scheduler.below(601)) - 300),  // five minutes at most
+              static_cast<std::int64_t>(scheduler.below(601)) - 300,  // five minutes at most
+              scheduler, number),
         random(seed + number),
         memory(world.test.shared_store()),
         store(std::make_shared<SimulatedBackend>(memory, scheduler, number, strays)) {
@@ -101,6 +102,7 @@ class Schedule : public MaintenanceWorld {
   const std::vector<std::string>& history() const { return history_; }
   int commits() const { return commits_; }
   std::uint64_t deleted_packs() const { return deleted_packs_; }
+  std::uint64_t refreshes() const { return scheduler_.keeper_turns(); }
 
  private:
   void fail(const std::string& what) {
@@ -297,11 +299,13 @@ TEST(Simulator, NothingThatIsNeededIsLost) {
       "VGERFS_SIMULATOR_SCHEDULES", testing::test_size(std::uint64_t{150}, std::uint64_t{20}));
   int commits = 0;
   std::uint64_t deleted_packs = 0;
+  std::uint64_t refreshes = 0;
   for (std::uint64_t i = 0; i < schedules && !HasFailure(); ++i) {
     Schedule schedule{first + i};
     schedule.run();
     commits += schedule.commits();
     deleted_packs += schedule.deleted_packs();
+    refreshes += schedule.refreshes();
     for (const std::string& failure : schedule.failures()) {
       ADD_FAILURE() << failure << "\nschedule " << i + 1
                     << "; again: VGERFS_SIMULATOR_SEED=" << first + i
@@ -311,9 +315,11 @@ TEST(Simulator, NothingThatIsNeededIsLost) {
   }
   RecordProperty("commits", commits);
   RecordProperty("deleted_packs", static_cast<int>(deleted_packs));
+  RecordProperty("refreshes", static_cast<int>(refreshes));
   if (schedules < 20 || HasFailure()) return;
   EXPECT_GT(commits, static_cast<int>(schedules)) << "too little was done to prove anything";
   EXPECT_GT(deleted_packs, schedules);
+  EXPECT_GT(refreshes, schedules / 10) << "leases are not refreshed";
 }
 
 }  // namespace
