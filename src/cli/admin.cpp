@@ -44,6 +44,7 @@ constexpr Command kCommands[] = {
     {"backup", "Back up files of this machine into a snapshot", add_backup},
     {"list", "List snapshots", add_list},
     {"ls", "List files in a snapshot", add_ls},
+    {"find", "Show in which snapshots and versions files are", add_find},
     {"info", "Show sizes and facts of a repository or a snapshot", add_info},
     {"restore", "Restore files into a directory", add_restore},
     {"diff", "Show what differs between two snapshots", add_diff},

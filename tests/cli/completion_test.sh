@@ -25,6 +25,8 @@ mkdir "$directory/sub"
 touch "$directory/file"
 
 expect "list lock ls" vgerfs-admin l
+expect "find" vgerfs-admin fi
+expect "b c d f l p s" vgerfs-admin find --type ""
 expect "add export import list passphrase remove revoke" vgerfs-admin key ""
 expect "add" vgerfs-admin -r /srv/backup --json key a
 expect "rebuild-index release repair restore" vgerfs-admin re
