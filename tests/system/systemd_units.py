@@ -165,8 +165,43 @@ def the_timer_starts_the_backup(machine: Machine):
     check(dumped(machine) == "backed-up", "the snapshot has other content")
 
 
+def the_maintenance_service_prunes_compacts_and_checks(machine: Machine):
+    configure(machine)
+    service = "vgerfs-maintenance.service"
+    # Without rules nothing is removed: it says so and does nothing else.
+    machine.systemctl("start", service, ok=(1,))
+    check(machine.systemctl("show", "-P", "ExecMainStatus", service).text.strip() == "2", "without rules it fails in another way")
+    machine.shell("printf 'retention: {keep_last: 1}\\n' >>/etc/vgerfs/config.yaml")
+    for text in ("one", "two", "three"):
+        machine.shell("printf %s >/home/somebody/file" % text)
+        machine.systemctl("start", "vgerfs-backup@home.service")
+    check(len(json.loads(machine.admin("list", "--json").text)) == 3, "there are not three snapshots")
+    machine.systemctl("start", service)
+    check(len(json.loads(machine.admin("list", "--json").text)) == 1, "it did not prune")
+    check(dumped(machine) == "three", "the wrong snapshot was kept")
+    journal = machine.journal("-u", service)
+    check("kept 1, removed 2" in journal, "the journal does not tell what it did: " + journal)
+    # What is damaged fails the unit.
+    machine.shell("for pack in $(find /srv/backup/data -type f); do rm -f $pack; done")
+    machine.systemctl("start", service, ok=(1,))
+    check(machine.state(service) == "failed", "it does not notice that all data is gone")
+
+
+def the_maintenance_timer_starts_it(machine: Machine):
+    configure(machine)
+    machine.shell("printf 'retention: {keep_last: 1}\\n' >>/etc/vgerfs/config.yaml")
+    timer = "vgerfs-maintenance.timer"
+    machine.systemctl("enable", timer)
+    machine.put("/etc/systemd/system/vgerfs-maintenance.timer.d/now.conf",
+                "[Timer]\nOnCalendar=\nOnActiveSec=1s\nRandomizedDelaySec=0\nAccuracySec=1us\n")
+    machine.systemctl("daemon-reload")
+    machine.systemctl("start", timer)
+    machine.wait_for(lambda: "Finished" in machine.journal("-u", "vgerfs-maintenance.service"), "the timer started nothing")
+
+
 need_machine()
 main(the_mount_unit_works_and_its_stop_commits, a_stop_that_cannot_commit_leaves_the_mount, a_boot_mounts_and_a_shutdown_commits,
      the_automount_unit_mounts_at_a_look_and_unmounts_when_idle, an_fstab_line_mounts_at_a_look,
      the_backup_service_has_its_passphrase_as_a_credential, an_ingest_key_serves_as_a_credential, the_timer_starts_the_backup,
+     the_maintenance_service_prunes_compacts_and_checks, the_maintenance_timer_starts_it,
      world=Machine)
