@@ -47,7 +47,7 @@ constexpr Command kCommands[] = {
     {"find", "Show in which snapshots and versions files are", add_find},
     {"info", "Show sizes and facts of a repository or a snapshot", add_info},
     {"restore", "Restore files into a directory", add_restore},
-    {"diff", "Show what differs between two snapshots", add_diff},
+    {"diff", "Show what differs between snapshots, or from a directory", add_diff},
     {"dump", "Write a file, or a directory as tar, to standard output", add_dump},
     {"delete", "Delete snapshots", add_delete},
     {"prune", "Remove the snapshots that no rule keeps", add_prune},

@@ -1,13 +1,18 @@
-// diff: what differs between two snapshots, or directories in them.
+// diff: what differs between two snapshots, or directories in them, or a directory of this machine.
+#include <functional>
+#include <optional>
+
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
 #include "cli/commands.h"
+#include "cli/location.h"
 #include "cli/quantity.h"
 #include "cli/snapshot_entry.h"
 #include "cli/snapshot_output.h"
+#include "repo/live_diff.h"
 #include "repo/tree_diff.h"
 
 namespace vgerfs::cli {
@@ -16,6 +21,15 @@ namespace {
 struct DiffOptions {
   std::string before;
   std::string after;
+  std::vector<std::string> excludes;
+  bool read_data = false;
+  bool one_file_system = false;
+
+  /// Snapshots are never written like that.
+  bool is_live() const {
+    return after.starts_with('/') || after.starts_with("./") || after.starts_with("../") ||
+           after == "." || after == "..";
+  }
 };
 
 struct DiffTotals {
@@ -102,30 +116,65 @@ void require_directory(const SnapshotEntry& wanted) {
                           type_name(wanted.entry.type()))};
 }
 
+repo::FileFailures compare_live(Context& context, repo::Repository& repository,
+                                const repo::Entry& before, const DiffOptions& options,
+                                const std::function<void(const repo::TreeDifference&)>& visit) {
+  repo::LiveDiffOptions live;
+  live.directory = absolute_path(options.after, working_directory());
+  for (const std::string& line : options.excludes) live.exclude.add(line);
+  live.read_content = options.read_data;
+  live.one_file_system = options.one_file_system;
+  live.stop = context.io.stop;
+  repo::FileFailures failures =
+      repo::compare_with_directory(repository.reader(), before, live, visit);
+  for (const repo::FileFailure& failure : failures.first) {
+    context.output.warning(fmt::format("{}: {}", printable(failure.path), failure.reason));
+  }
+  return failures;
+}
+
+void check_options(const DiffOptions& options) {
+  if (options.is_live()) return;
+  if (options.read_data || options.one_file_system || !options.excludes.empty()) {
+    throw Error{ErrorCode::usage,
+                "--read-data, --one-file-system and --exclude are for a directory of this machine",
+                "write it with a slash: /home or ./here"};
+  }
+}
+
 ExitCode diff(Context& context, const DiffOptions& options) {
+  check_options(options);
   const auto repository = context.open_readable_repository();
   const SnapshotEntry before = find_snapshot_entry(*repository, options.before);
-  const SnapshotEntry after = find_snapshot_entry(*repository, options.after);
   require_directory(before);
-  require_directory(after);
+  std::optional<SnapshotEntry> after;
+  if (!options.is_live()) {
+    after = find_snapshot_entry(*repository, options.after);
+    require_directory(*after);
+  }
   JsonArray array{context.output};
   DiffTotals totals;
-  repo::for_each_difference(repository->reader(), before.entry, after.entry,
-                            [&](const repo::TreeDifference& each) {
-                              check_interrupted(context.io);
-                              count(totals, each);
-                              if (context.output.options().json) {
-                                array.add(difference_json(each));
-                              } else {
-                                context.output.result(difference_line(each));
-                              }
-                            });
+  const auto show = [&](const repo::TreeDifference& each) {
+    check_interrupted(context.io);
+    count(totals, each);
+    if (context.output.options().json) {
+      array.add(difference_json(each));
+    } else {
+      context.output.result(difference_line(each));
+    }
+  };
+  repo::FileFailures failures;
+  if (after) {
+    repo::for_each_difference(repository->reader(), before.entry, after->entry, show);
+  } else {
+    failures = compare_live(context, *repository, before.entry, options, show);
+  }
   array.finish();
   context.output.line(
       fmt::format("{} added ({}), {} removed ({}), {} modified, {} with other attributes",
                   totals.added, format_size(totals.added_bytes), totals.removed,
                   format_size(totals.removed_bytes), totals.modified, totals.metadata));
-  return ExitCode::ok;
+  return failures.count > 0 ? ExitCode::partial : ExitCode::ok;
 }
 
 }  // namespace
@@ -135,9 +184,18 @@ Run add_diff(CLI::App& app) {
   app.add_option("BEFORE", options->before, "A snapshot, with a directory if wanted")
       ->type_name("[:PATH]")
       ->required();
-  app.add_option("AFTER", options->after, "What it is compared with")
+  app.add_option("AFTER", options->after,
+                 "What it is compared with: another one, or a directory of this machine (/home)")
       ->type_name("[:PATH]")
       ->required();
+  app.add_flag("--read-data", options->read_data,
+               "Compare the content of a directory's files, not only their sizes");
+  app.add_option("-e,--exclude", options->excludes,
+                 "Leave out what matches, of a directory; may be repeated")
+      ->type_name("PATTERN")
+      ->allow_extra_args(false);
+  app.add_flag("-x,--one-file-system", options->one_file_system,
+               "Stay on the directory's file system");
   return [options](Context& context) { return diff(context, *options); };
 }
 

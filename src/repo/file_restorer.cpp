@@ -4,23 +4,19 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <array>
 #include <cerrno>
-#include <cstring>
 #include <system_error>
-#include <vector>
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "repo/content_compare.h"
 #include "repo/content_reader.h"
 #include "repo/file_entry.h"
 #include "repo/file_hash.h"
 
 namespace vgerfs::repo {
 namespace {
-
-constexpr std::size_t kReadBackBytes = std::size_t{1} << 20;
 
 /// A name that goes away unless it is kept.
 class UnfinishedName {
@@ -60,11 +56,6 @@ auto reading_stored(Work work) {
     if (!is_damage(error)) throw;
     throw FileError{FailureKind::corrupt, error.message()};
   }
-}
-
-bool is_zero(ByteView bytes) {
-  return bytes.empty() || (bytes[0] == std::byte{0} &&
-                           std::memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0);
 }
 
 [[noreturn]] void throw_different(std::uint64_t offset) {
@@ -285,39 +276,17 @@ void FileRestorer::verify_content(int fd, const Entry& entry) const {
   struct ::stat there {};
   if (::fstat(fd, &there) != 0) throw_target_error(errno, "verifying");
   if (static_cast<std::uint64_t>(there.st_size) != entry.size()) throw_different(entry.size());
-  std::vector<std::byte> buffer;
-  const auto read_back = [&](std::uint64_t at, std::size_t count) -> ByteView {
-    buffer.resize(std::max(buffer.size(), count));
-    const MutableBytes out = MutableBytes{buffer}.first(count);
-    try {
-      if (read_at(fd, out, at, "the restored file") != count) throw_different(at);
-    } catch (const FileError&) {
-      throw;
-    } catch (const Error& error) {
-      throw FileError{FailureKind::different, error.message()};
-    }
-    return out;
-  };
-  ContentReader content{context_.reader, entry};
-  while (const auto piece = reading_stored([&] { return content.next(); })) {
-    check_stop();
-    if (!piece->hole) {
-      const ByteView there_bytes = read_back(piece->start, piece->data.size());
-      if (!std::equal(there_bytes.begin(), there_bytes.end(), piece->data.begin()))
-        throw_different(piece->start);
-    }
-    const std::uint64_t end = piece->start + piece->bytes;
-    for (std::uint64_t at = piece->start; piece->hole && at < end;) {
-      const off_t data = ::lseek(fd, static_cast<off_t>(at), SEEK_DATA);
-      if (data < 0 && errno == ENXIO) break;
-      if (data > 0) at = std::max(at, static_cast<std::uint64_t>(data));
-      if (at >= end) break;
-      const std::size_t count =
-          static_cast<std::size_t>(std::min<std::uint64_t>(end - at, kReadBackBytes));
-      if (!is_zero(read_back(at, count))) throw_different(at);
-      at += count;
-    }
-    context_.bytes += piece->bytes;
+  try {
+    const auto different = reading_stored([&] {
+      return first_difference(context_.reader, entry, fd, [this](std::uint64_t bytes) {
+        check_stop();
+        context_.bytes += bytes;
+      });
+    });
+    if (different) throw_different(*different);
+  } catch (const FileError& error) {
+    if (error.kind() != FailureKind::unreadable) throw;
+    throw FileError{FailureKind::different, error.message()};
   }
 }
 

@@ -163,6 +163,7 @@ TEST(Manual, NamesEveryMemberOfTheJsonDocuments) {
   EXPECT_EQ(admin({"ls", "-R", "latest::nothing"}).status, 1);
   EXPECT_EQ(admin({"find", "*"}).status, 0);
   EXPECT_EQ(admin({"diff", "latest", "latest"}).status, 0);
+  EXPECT_EQ(admin({"diff", "latest", directory.path()}).status, 0);
   EXPECT_EQ(admin({"info"}).status, 0);
   EXPECT_EQ(admin({"info", "latest"}).status, 0);
   EXPECT_EQ(admin({"restore", "latest", directory / "target"}).status, 0);
