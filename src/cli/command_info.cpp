@@ -9,12 +9,15 @@
 #include "cli/quantity.h"
 #include "cli/repository_access.h"
 #include "cli/snapshot_output.h"
+#include "cli/usage_output.h"
 
 namespace vgerfs::cli {
 namespace {
 
 struct InfoOptions {
   std::string snapshot;
+  bool exclusive = false;
+  bool growth = false;
 };
 
 /// "NAME: value" lines, aligned.
@@ -157,6 +160,13 @@ ExitCode snapshot_info(Context& context, repo::Repository& repository, const std
 }
 
 ExitCode info(Context& context, const InfoOptions& options) {
+  if (options.exclusive)
+    return exclusive_info(context, *context.open_readable_repository(), options.snapshot);
+  if (options.growth) {
+    if (!options.snapshot.empty())
+      throw Error{ErrorCode::usage, "--growth is of the repository, not of a snapshot"};
+    return growth_info(context, *context.open_readable_repository());
+  }
   if (options.snapshot.empty()) return repository_info(context, *context.open_repository());
   return snapshot_info(context, *context.open_readable_repository(), options.snapshot);
 }
@@ -167,6 +177,9 @@ Run add_info(CLI::App& app) {
   auto options = std::make_shared<InfoOptions>();
   app.add_option("SNAPSHOT", options->snapshot, "Facts of this snapshot instead of the repository")
       ->type_name("");
+  auto* exclusive = app.add_flag("--exclusive", options->exclusive,
+                                 "What each snapshot, or this one, alone keeps in the repository");
+  app.add_flag("--growth", options->growth, "What was added in each month")->excludes(exclusive);
   return [options](Context& context) { return info(context, *options); };
 }
 

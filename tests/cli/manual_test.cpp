@@ -166,6 +166,8 @@ TEST(Manual, NamesEveryMemberOfTheJsonDocuments) {
   EXPECT_EQ(admin({"diff", "latest", directory.path()}).status, 0);
   EXPECT_EQ(admin({"info"}).status, 0);
   EXPECT_EQ(admin({"info", "latest"}).status, 0);
+  EXPECT_EQ(admin({"info", "--exclusive"}).status, 0);
+  EXPECT_EQ(admin({"info", "--growth"}).status, 0);
   EXPECT_EQ(admin({"restore", "latest", directory / "target"}).status, 0);
   const RunResult added =
       admin({"key", "add", "--role", "ingest", "--new-key-file", directory / "second key"});
