@@ -59,6 +59,7 @@ constexpr Command kCommands[] = {
     {"check", "Check that everything is there and intact", add_check},
     {"rebuild-index", "Make lost index records anew from the packs", add_rebuild_index},
     {"repair", "Save what is left of what is damaged, and let backups heal the rest", add_repair},
+    {"doctor", "Look at all that has to be right for backups, and advise", add_doctor},
     {"mount", "Mount a repository", add_mount},
     {"umount", "Commit and unmount", add_umount},
     {"commit", "Make snapshots of what was put into a mount", add_commit},

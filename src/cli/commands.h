@@ -15,6 +15,7 @@ Run add_config_check(CLI::App& app);
 Run add_config_example(CLI::App& app);
 Run add_delete(CLI::App& app);
 Run add_diff(CLI::App& app);
+Run add_doctor(CLI::App& app);
 Run add_dump(CLI::App& app);
 Run add_find(CLI::App& app);
 Run add_hold(CLI::App& app);

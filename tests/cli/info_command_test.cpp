@@ -79,7 +79,8 @@ TEST_F(Exclusive, WhatThreeShareIsNobodysAlone) {
 
 TEST_F(Exclusive, GrowthIsByMonths) {
   const auto add = [&](const std::string& source, std::int64_t time_s) {
-    add_snapshot({.host = "here", .source = source, .tags = {}, .time = Timestamp{time_s, 0}, .key = {}});
+    add_snapshot(
+        {.host = "here", .source = source, .tags = {}, .time = Timestamp{time_s, 0}, .key = {}});
   };
   add("s", 1'767'225'600);
   add("t", 1'767'225'601);

@@ -179,6 +179,7 @@ TEST(Manual, NamesEveryMemberOfTheJsonDocuments) {
   EXPECT_EQ(admin({"config", "check", directory / "broken.yaml"}).status, 2);
   EXPECT_EQ(admin({"config", "check", directory / "config.yaml"}).status, 0);
   EXPECT_EQ(admin({"config", "example"}).status, 0);
+  EXPECT_NE(admin({"doctor"}).status, 1);
   EXPECT_EQ(admin({"version"}).status, 0);
   for (const auto& each :
        std::filesystem::recursive_directory_iterator{directory / "repository/data"}) {
