@@ -11,7 +11,7 @@ _vgerfs_admin_paths() {
 _vgerfs_admin_command() {
   case $1 in
     '')
-      words='init backup list ls info restore diff dump delete prune undelete hold release tag compact check rebuild-index repair mount umount commit key lock config version'
+      words='init backup list ls find info restore diff dump delete prune undelete hold release tag compact check rebuild-index repair doctor mount umount commit key lock config version'
       options='--help -h --version --repository -r --config --passphrase-file --passphrase-command --passphrase-fd --key-file --cache-dir --state-dir --host --json --quiet -q --verbose -v --accept-rollback'
       argument=":"
       ;;
@@ -35,9 +35,14 @@ _vgerfs_admin_command() {
       options='--help -h --recursive -R --long -l'
       argument=":"
       ;;
+    'find')
+      words=''
+      options='--help -h --regex --ignore-case -i --snapshot --host --source -s --tag -t --type --larger --smaller --newer --older'
+      argument=":"
+      ;;
     'info')
       words=''
-      options='--help -h'
+      options='--help -h --exclusive --growth'
       argument=":"
       ;;
     'restore')
@@ -47,7 +52,7 @@ _vgerfs_admin_command() {
       ;;
     'diff')
       words=''
-      options='--help -h'
+      options='--help -h --read-data --exclude -e --one-file-system -x'
       argument=":"
       ;;
     'dump')
@@ -103,6 +108,11 @@ _vgerfs_admin_command() {
     'repair')
       words=''
       options='--help -h --dry-run -n --read-data'
+      argument=":"
+      ;;
+    'doctor')
+      words=''
+      options='--help -h'
       argument=":"
       ;;
     'mount')
@@ -205,7 +215,7 @@ _vgerfs_admin() {
   for ((i = 1; i < COMP_CWORD; i++)); do
     word=${COMP_WORDS[i]}
     case $word in
-    --repository | -r | --config | --passphrase-file | --passphrase-command | --passphrase-fd | --key-file | --cache-dir | --state-dir | --host | --encryption | --new-key-file | --label | --source | -s | --exclude | -e | --exclude-from | --tag | -t | --stdin-name | --compression | --tag | -t | --include | -i | --exclude | -e | --keep-last | --keep-hourly | --keep-daily | --keep-weekly | --keep-monthly | --keep-yearly | --keep-within | --keep-tag | --host | --source | -s | --tag | -t | --grace | --add | --remove | --set | --threshold | --max-repack | --grace | --read-data | -o | --role | --host | --label | --new-passphrase-file | --new-passphrase-command | --new-passphrase-fd | --new-key-file | --new-passphrase-file | --new-passphrase-command | --new-passphrase-fd) ((i++)) ;;
+    --repository | -r | --config | --passphrase-file | --passphrase-command | --passphrase-fd | --key-file | --cache-dir | --state-dir | --host | --encryption | --new-key-file | --label | --source | -s | --exclude | -e | --exclude-from | --tag | -t | --stdin-name | --compression | --tag | -t | --snapshot | --host | --source | -s | --tag | -t | --type | --larger | --smaller | --newer | --older | --include | -i | --exclude | -e | --exclude | -e | --keep-last | --keep-hourly | --keep-daily | --keep-weekly | --keep-monthly | --keep-yearly | --keep-within | --keep-tag | --host | --source | -s | --tag | -t | --grace | --add | --remove | --set | --threshold | --max-repack | --grace | --read-data | -o | --role | --host | --label | --new-passphrase-file | --new-passphrase-command | --new-passphrase-fd | --new-key-file | --new-passphrase-file | --new-passphrase-command | --new-passphrase-fd) ((i++)) ;;
     -*) ;;
     *)
       if [[ " $words " == *" $word "* ]]; then
@@ -246,8 +256,18 @@ _vgerfs_admin() {
     'prune --keep-daily') : && return ;;
     'prune --keep-hourly') : && return ;;
     'prune --keep-last') : && return ;;
+    'diff --exclude' | 'diff -e') : && return ;;
     'restore --exclude' | 'restore -e') : && return ;;
     'restore --include' | 'restore -i') : && return ;;
+    'find --older') : && return ;;
+    'find --newer') : && return ;;
+    'find --smaller') : && return ;;
+    'find --larger') : && return ;;
+    'find --type') _vgerfs_admin_words 'f d l p s c b' && return ;;
+    'find --tag' | 'find -t') : && return ;;
+    'find --source' | 'find -s') : && return ;;
+    'find --host') : && return ;;
+    'find --snapshot') : && return ;;
     'list --tag' | 'list -t') : && return ;;
     'backup --compression') : && return ;;
     'backup --stdin-name') : && return ;;

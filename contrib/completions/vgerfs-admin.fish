@@ -5,9 +5,10 @@ complete -c vgerfs-admin -n '__fish_use_subcommand' -a init -d 'Make a repositor
 complete -c vgerfs-admin -n '__fish_use_subcommand' -a backup -d 'Back up files of this machine into a snapshot'
 complete -c vgerfs-admin -n '__fish_use_subcommand' -a list -d 'List snapshots'
 complete -c vgerfs-admin -n '__fish_use_subcommand' -a ls -d 'List files in a snapshot'
+complete -c vgerfs-admin -n '__fish_use_subcommand' -a find -d 'Show in which snapshots and versions files are'
 complete -c vgerfs-admin -n '__fish_use_subcommand' -a info -d 'Show sizes and facts of a repository or a snapshot'
 complete -c vgerfs-admin -n '__fish_use_subcommand' -a restore -d 'Restore files into a directory'
-complete -c vgerfs-admin -n '__fish_use_subcommand' -a diff -d 'Show what differs between two snapshots'
+complete -c vgerfs-admin -n '__fish_use_subcommand' -a diff -d 'Show what differs between snapshots, or from a directory'
 complete -c vgerfs-admin -n '__fish_use_subcommand' -a dump -d 'Write a file, or a directory as tar, to standard output'
 complete -c vgerfs-admin -n '__fish_use_subcommand' -a delete -d 'Delete snapshots'
 complete -c vgerfs-admin -n '__fish_use_subcommand' -a prune -d 'Remove the snapshots that no rule keeps'
@@ -19,6 +20,7 @@ complete -c vgerfs-admin -n '__fish_use_subcommand' -a compact -d 'Give back the
 complete -c vgerfs-admin -n '__fish_use_subcommand' -a check -d 'Check that everything is there and intact'
 complete -c vgerfs-admin -n '__fish_use_subcommand' -a rebuild-index -d 'Make lost index records anew from the packs'
 complete -c vgerfs-admin -n '__fish_use_subcommand' -a repair -d 'Save what is left of what is damaged, and let backups heal the rest'
+complete -c vgerfs-admin -n '__fish_use_subcommand' -a doctor -d 'Look at all that has to be right for backups, and advise'
 complete -c vgerfs-admin -n '__fish_use_subcommand' -a mount -d 'Mount a repository'
 complete -c vgerfs-admin -n '__fish_use_subcommand' -a umount -d 'Commit and unmount'
 complete -c vgerfs-admin -n '__fish_use_subcommand' -a commit -d 'Make snapshots of what was put into a mount'
@@ -71,7 +73,22 @@ complete -c vgerfs-admin -n '__fish_seen_subcommand_from ls' -l help -s h -d 'Pr
 complete -c vgerfs-admin -n '__fish_seen_subcommand_from ls' -l recursive -s R -d 'Everything below, not only one directory'
 complete -c vgerfs-admin -n '__fish_seen_subcommand_from ls' -l long -s l -d 'Mode, owner, size and time of each'
 
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from find' -l help -s h -d 'Print this help message and exit'
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from find' -l regex -d 'PATTERN is a regular expression for a part of the path'
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from find' -l ignore-case -s i -d 'A and a are the same'
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from find' -l snapshot -d 'Only in this snapshot; may be repeated' -x
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from find' -l host -d 'Only in snapshots of this host; may be repeated' -x
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from find' -l source -s s -d 'Only in snapshots of this source; may be repeated' -x
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from find' -l tag -s t -d 'Only in those with this tag; may be repeated' -x
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from find' -l type -d 'f file, d directory, l symlink, p fifo, s socket, c or b device' -x -a 'f d l p s c b'
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from find' -l larger -d 'Only files of more bytes (64K, 8G)' -x
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from find' -l smaller -d 'Only files of fewer bytes' -x
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from find' -l newer -d 'Modified at or after (2026-11-20, or 30d ago)' -x
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from find' -l older -d 'Modified before' -x
+
 complete -c vgerfs-admin -n '__fish_seen_subcommand_from info' -l help -s h -d 'Print this help message and exit'
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from info' -l exclusive -d 'What each snapshot, or this one, alone keeps in the repository'
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from info' -l growth -d 'What was added in each month'
 
 complete -c vgerfs-admin -n '__fish_seen_subcommand_from restore' -l help -s h -d 'Print this help message and exit'
 complete -c vgerfs-admin -n '__fish_seen_subcommand_from restore' -l include -s i -d 'Only what matches, in gitignore syntax; may be repeated' -x
@@ -83,6 +100,9 @@ complete -c vgerfs-admin -n '__fish_seen_subcommand_from restore' -l dry-run -s 
 complete -c vgerfs-admin -n '__fish_seen_subcommand_from restore' -F
 
 complete -c vgerfs-admin -n '__fish_seen_subcommand_from diff' -l help -s h -d 'Print this help message and exit'
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from diff' -l read-data -d 'Compare the content of a directory\'s files, not only their sizes'
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from diff' -l exclude -s e -d 'Leave out what matches, of a directory; may be repeated' -x
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from diff' -l one-file-system -s x -d 'Stay on the directory\'s file system'
 
 complete -c vgerfs-admin -n '__fish_seen_subcommand_from dump' -l help -s h -d 'Print this help message and exit'
 
@@ -135,6 +155,8 @@ complete -c vgerfs-admin -n '__fish_seen_subcommand_from rebuild-index' -l dry-r
 complete -c vgerfs-admin -n '__fish_seen_subcommand_from repair' -l help -s h -d 'Print this help message and exit'
 complete -c vgerfs-admin -n '__fish_seen_subcommand_from repair' -l dry-run -s n -d 'Only say what is wrong and what would be done'
 complete -c vgerfs-admin -n '__fish_seen_subcommand_from repair' -l read-data -d 'Look for damage in all packs, not only where some is known'
+
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from doctor' -l help -s h -d 'Print this help message and exit'
 
 complete -c vgerfs-admin -n '__fish_seen_subcommand_from mount' -l help -s h -d 'Print this help message and exit'
 complete -c vgerfs-admin -n '__fish_seen_subcommand_from mount' -s o -d 'Mount options, see vgerfs(8); may be repeated' -x

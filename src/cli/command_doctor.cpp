@@ -59,7 +59,7 @@ void diagnose(Diagnoses& found, Context& context) {
                                  repo::to_string(repository->keyring().role())),
                      ""});
     for (const std::string& warning : repository->warnings()) {
-      found.push_back({"records", Grade::warning, warning, "vgerfs-admin check says more"});
+      found.push_back({"repository", Grade::warning, warning, ""});
     }
     diagnose_store(found, *repository);
     diagnose_repository(found, *repository, context.io);
