@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <functional>
 #include <ostream>
+#include <set>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -14,7 +15,9 @@
 #include "repo/maintenance/annotation.h"
 #include "repo/maintenance/compact.h"
 #include "repo/maintenance/prune.h"
+#include "repo/maintenance/rebuild_index.h"
 #include "repo/maintenance/removal.h"
+#include "repo/maintenance/repair.h"
 #include "repo/maintenance/undelete.h"
 #include "support/error_of.h"
 #include "support/test_seed.h"
@@ -70,7 +73,7 @@ class Crash : public ::testing::TestWithParam<Way>, protected MaintenanceWorld {
     const auto objects = test.store().copy();
     const Timestamp begun = clock.now();
     const auto promised = expected;
-    test.open(credential, "warm");  // clients have been here before
+    test.open(credential, "warm", accept_rollback_);  // clients have been here before
     std::uint64_t nth = 0;
     for (bool reached = true; reached && !HasFailure();) {
       nth += nth == 0 ? 1 : testing::test_size<std::uint64_t>(1, 5);
@@ -82,7 +85,7 @@ class Crash : public ::testing::TestWithParam<Way>, protected MaintenanceWorld {
       possible_new.clear();
       const std::string client = copy_of_warm_client();
       {
-        const auto victim = test.open(credential, client);
+        const auto victim = test.open(credential, client, accept_rollback_);
         testing::FaultyBackend& store = test.faulty();
         const std::uint64_t before = store.calls();
         store.order({.fault = way.fault, .nth = nth, .code = way.code});
@@ -95,10 +98,10 @@ class Crash : public ::testing::TestWithParam<Way>, protected MaintenanceWorld {
         reached = store.calls() >= before + nth;
       }
       if (way.torn && test.crash(nth) == 0) continue;  // as if killed
-      verify(what);
+      verify_failed_(what);
       clock.advance(kLeaseEnds);
       try {
-        const auto again = test.open(credential, client);
+        const auto again = test.open(credential, client, accept_rollback_);
         operation(*again);
         if (afterwards) afterwards(*again);
       } catch (const Error& error) {
@@ -116,6 +119,11 @@ class Crash : public ::testing::TestWithParam<Way>, protected MaintenanceWorld {
     possible[id] = files;
   }
   void pass(std::chrono::hours hours) { clock.advance(hours); }
+  /// For operations that begin in a world where something is lost: what must hold when they fail.
+  void begin_damaged(std::function<void(const std::string& what)> verify_failed) {
+    accept_rollback_ = true;
+    verify_failed_ = std::move(verify_failed);
+  }
   PackId data_pack() { return PackId{testing::largest(test.store()).id.bytes()}; }
 
  private:
@@ -127,6 +135,10 @@ class Crash : public ::testing::TestWithParam<Way>, protected MaintenanceWorld {
   }
 
   int victims_ = 0;
+  bool accept_rollback_ = false;
+  std::function<void(const std::string&)> verify_failed_ = [this](const std::string& what) {
+    verify(what);
+  };
 };
 
 INSTANTIATE_TEST_SUITE_P(AtEveryCall, Crash, ::testing::ValuesIn(kWays),
@@ -322,6 +334,107 @@ TEST_P(Crash, OfAnInit) {
     if (faulty.calls() < nth) break;
     ASSERT_LT(nth, 50U);
   }
+}
+
+/// What repair and rebuild-index begin with: objects are lost or damaged.
+class CrashOfAMending : public Crash {
+ protected:
+  /// Remembers what is there: none of it may be deleted or changed, whatever fails.
+  void begin_damaged() {
+    const auto before = test.store().copy();
+    std::set<std::string> readable;
+    read_all([&](const std::string& file) { readable.insert(file); });
+    Crash::begin_damaged([this, before, readable](const std::string& what) {
+      for (const auto& [name, object] : before) {
+        if (name.type == ObjectType::lock) continue;
+        const auto now = test.store().find(name);
+        ASSERT_TRUE(now) << what << ": it deleted " << name.path();
+        EXPECT_EQ(*now->bytes, *object.bytes) << what;
+      }
+      std::set<std::string> lost = readable;
+      read_all([&](const std::string& file) { lost.erase(file); });
+      EXPECT_TRUE(lost.empty()) << what << ": cannot be read any more: " << *lost.begin();
+    });
+  }
+
+ private:
+  /// Calls `each` for the files of all snapshots whose content can be read, by a client that knows
+  /// nothing.
+  void read_all(const std::function<void(const std::string& file)>& each) {
+    const auto reader =
+        test.open(TestRepository::full_key(), fmt::format("reader{}", ++readers_), true);
+    for (const auto& [id, files] : expected) {
+      for (const auto& [name, bytes] : files) {
+        const ChunkId chunk = reader->keyring().chunk_id(ChunkKind::data, bytes);
+        try {
+          if (reader->reader().get(ChunkKind::data, chunk) == bytes) {
+            each(id.hex() + ":" + name);
+          } else {
+            ADD_FAILURE() << "a wrong byte in " << name;
+          }
+        } catch (const Error&) {
+          // It is lost, or the record of it is.
+        }
+      }
+    }
+  }
+
+  int readers_ = 0;
+};
+
+INSTANTIATE_TEST_SUITE_P(AtEveryCall, CrashOfAMending, ::testing::ValuesIn(kWays),
+                         [](const auto& way) { return way.param.name; });
+
+TEST_P(CrashOfAMending, ThatRebuildsTheIndex) {
+  const auto repository = open("client");
+  commit(*repository, random_files(1, 3, kFileBytes));
+  const auto lost = test.store().names(ObjectType::index).front();
+  commit(*repository, random_files(10, 3, kFileBytes));
+  const auto after = test.store().names(ObjectType::index);
+  const auto damaged = after.front() == lost ? after.back() : after.front();
+  remove(*repository, commit(*repository, random_files(20, 1, kFileBytes)));
+  test.store().erase(lost);
+  testing::flip(test.store(), damaged, 200);
+  begin_damaged();
+  at_every_call(
+      [&](Repository& victim) {
+        const auto lease = ExclusiveLease::acquire(victim);
+        RebuildOptions options;
+        options.threads = 1;
+        execute(plan_rebuild(victim, *lease, options, {}), victim, *lease, options, {}, {});
+      },
+      10);
+}
+
+TEST_P(CrashOfAMending, ThatRepairs) {
+  constexpr std::size_t kBlockBytes = 130'000;  // of its own
+  const auto repository = open("client");
+  const Files damaged = random_files(1, 3, kBlockBytes);
+  const Files missing = random_files(10, 2, kFileBytes);
+  Files both = damaged;
+  both.insert(missing.begin(), missing.end());
+  commit(*repository, damaged);
+  const auto damaged_pack = testing::largest(test.store());
+  commit(*repository, missing);
+  const SnapshotId lost = commit(*repository, random_files(20, 1, kFileBytes));
+  commit(*repository, random_files(30, 1, kFileBytes));
+  testing::flip(test.store(), damaged_pack, kBlockBytes);
+  const ChunkId gone = repository->keyring().chunk_id(ChunkKind::data, missing.begin()->second);
+  test.store().erase(format::pack_name(repository->index().find(gone).front().pack));
+  test.store().erase(format::snapshot_name(lost));
+  expected.erase(lost);
+  begin_damaged();
+  at_every_call(
+      [&](Repository& victim) {
+        RepairOptions options;
+        options.read_data = true;
+        options.threads = 1;
+        repair(victim, options, false, [](const CheckProgress&) {});
+        // Now a backup of the same data heals it.
+        possible_new = {both};
+        commit(victim, both, "again");
+      },
+      25);
 }
 
 /// A repository on which one compaction has to do everything that it can do.
