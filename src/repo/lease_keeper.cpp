@@ -87,9 +87,10 @@ void LeaseKeeper::publish() {
   const std::optional<format::ObjectName> old = std::exchange(current_, name);
   {
     const std::lock_guard lock{mutex_};
-    // A lease that lapsed once stays lapsed: maintenance may have acted in the gap.
+    // Until now others saw the old one alone. A lease that lapsed once stays lapsed: maintenance
+    // may have acted in the gap.
     if (last_refresh_ns_ != 0 &&
-        begun_ns - last_refresh_ns_ >= std::int64_t{lease_.ttl_s} * 1'000'000'000) {
+        clock_.boot_ns() - last_refresh_ns_ >= std::int64_t{lease_.ttl_s} * 1'000'000'000) {
       lapsed_ = true;
     }
     last_refresh_ns_ = begun_ns;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <utility>
 
 #include "base/error.h"
@@ -9,7 +10,13 @@
 
 namespace vgerfs::repo {
 
-std::vector<ListedLease> list_leases(Repository& repository) {
+namespace {
+
+constexpr int kAttempts = 20;
+
+/// nullopt: a lease went away between the listing and its reading. Its session may have ended, or
+/// have written another that this listing does not have.
+std::optional<std::vector<ListedLease>> list_once(Repository& repository) {
   std::vector<backends::ObjectInfo> objects;
   repository.backend().list(format::ObjectType::lock,
                             [&](const backends::ObjectInfo& info) { objects.push_back(info); });
@@ -22,7 +29,7 @@ std::vector<ListedLease> list_leases(Repository& repository) {
           open_lease(backends::read_object(repository.backend(), info.name, kMaxLeaseBytes),
                      repository.keyring());
     } catch (const Error& error) {
-      if (error.code() == ErrorCode::not_found) continue;  // ended or refreshed meanwhile
+      if (error.code() == ErrorCode::not_found) return std::nullopt;
       if (error.code() != ErrorCode::corrupt && error.code() != ErrorCode::unsupported) throw;
       found.reason = error.what();
       found.supported = supported_despite(error);
@@ -40,6 +47,16 @@ std::vector<ListedLease> list_leases(Repository& repository) {
     listed.push_back(std::move(found));
   }
   return listed;
+}
+
+}  // namespace
+
+std::vector<ListedLease> list_leases(Repository& repository) {
+  for (int attempt = 0; attempt < kAttempts; ++attempt) {
+    if (auto listed = list_once(repository)) return *std::move(listed);
+  }
+  throw Error{ErrorCode::unavailable, "the leases change faster than they can be read",
+              "try again later"};
 }
 
 bool is_live(const ListedLease& listed, Timestamp now) {

@@ -63,9 +63,9 @@ void Scheduler::step(std::size_t client) {
   std::int64_t pause_s = 0;
   bool everybody = false;
   if (below(40) == 0) {
-    const std::int64_t longest_s[] = {20 * 60, 2 * kHour_s, 30 * kHour_s, 80 * kHour_s};
+    constexpr std::int64_t longest_s[] = {20 * 60, 2 * kHour_s, 30 * kHour_s, 80 * kHour_s};
     pause_s = 1 + static_cast<std::int64_t>(
-                      below(static_cast<std::uint64_t>(longest_s[below(std::size(longest_s))])));
+                      below(static_cast<std::uint64_t>(longest_s[below(long_pauses_)])));
     everybody = below(2) == 0;
   }
   clock_.advance(std::chrono::seconds{below(10)});
@@ -107,6 +107,7 @@ bool Scheduler::wait(std::size_t client, std::int64_t seconds, const std::stop_t
   }
   const std::int64_t wakes_s = clock_.now().s + seconds;
   if (keeper) {
+    end_refresh(participants_[client]);
     participants_[keeper->participant].wakes_s = wakes_s;
     hand_over();
   } else {
@@ -115,6 +116,7 @@ bool Scheduler::wait(std::size_t client, std::int64_t seconds, const std::stop_t
   const std::size_t self = keeper->participant;
   if (participants_[self].turned->wait(lock, stop, [&] { return turn_ == self; })) {
     ++keeper_turns_;
+    participants_[client].refreshing_s = clock_.now().s;
     return true;
   }
   participants_[self].done = true;
@@ -125,6 +127,23 @@ bool Scheduler::wait(std::size_t client, std::int64_t seconds, const std::stop_t
 std::size_t Scheduler::add_keeper(std::size_t client, std::int64_t wakes_s) {
   participants_.push_back({.client = client, .wakes_s = wakes_s});
   return participants_.size() - 1;
+}
+
+void Scheduler::end_refresh(Participant& client) const {
+  client.longest_gap_s = std::max(client.longest_gap_s, clock_.now().s - client.refreshed_s);
+  client.refreshed_s = client.refreshing_s;
+}
+
+void Scheduler::begin_lease(std::size_t client) {
+  const std::lock_guard lock{mutex_};
+  participants_[client].refreshed_s = clock_.now().s;
+  participants_[client].longest_gap_s = 0;
+}
+
+std::int64_t Scheduler::lease_gap_s(std::size_t client) {
+  const std::lock_guard lock{mutex_};
+  const Participant& asked = participants_[client];
+  return std::max(asked.longest_gap_s, clock_.now().s - asked.refreshed_s);
 }
 
 bool Scheduler::is_keeper() { return keeper.has_value(); }

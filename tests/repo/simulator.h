@@ -35,11 +35,17 @@ class Scheduler {
   /// threads of the client that it waits for.
   void step(std::size_t client);
   void sleep(std::size_t client, std::int64_t seconds);
+  /// From now on nobody falls asleep in the middle of a call for longer than some minutes.
+  void stay_awake() { long_pauses_ = 1; }
   /// A keeper waits for so long, and then has a turn of its own until it waits again. False when a
   /// stop is requested: whoever did so waits for the keeper, which ends in that one's turn.
   bool wait(std::size_t client, std::int64_t seconds, const std::stop_token& stop);
   /// Whether the calling thread has turns of its own beside its client's.
   static bool is_keeper();
+  /// The longest time since `begin_lease` from a refresh of the client's lease to the end of the
+  /// next, or to now: others may have seen nothing newer.
+  void begin_lease(std::size_t client);
+  std::int64_t lease_gap_s(std::size_t client);
   /// Turns that keepers had.
   std::uint64_t keeper_turns() const { return keeper_turns_; }
 
@@ -52,11 +58,16 @@ class Scheduler {
     std::size_t client = 0;
     std::int64_t wakes_s = 0;
     bool done = false;
+    std::int64_t refreshed_s =
+        0;  // of clients, as the next: when the last refresh that ended began
+    std::int64_t refreshing_s = 0;
+    std::int64_t longest_gap_s = 0;
     // Its own: waking all at every call costs more than the call.
     std::unique_ptr<std::condition_variable_any> turned =
         std::make_unique<std::condition_variable_any>();
   };
   std::size_t add_keeper(std::size_t client, std::int64_t wakes_s);
+  void end_refresh(Participant& client) const;
   void sleep_for(std::size_t client, std::int64_t seconds, bool everybody);
   /// Chooses who goes on, and lets time pass if everybody sleeps. With the lock.
   void hand_over();
@@ -67,6 +78,7 @@ class Scheduler {
   std::vector<Participant> participants_;  // guarded by mutex_, as all below; clients come first
   std::optional<std::size_t> turn_;        // none: all are done
   std::uint64_t keeper_turns_ = 0;
+  std::size_t long_pauses_ = 4;
 };
 
 /// A client's wall clock, which is wrong by some seconds. Who waits by it takes turns.

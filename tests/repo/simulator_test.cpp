@@ -2,11 +2,14 @@
 // there, and nothing that lives is deleted.
 #include "repo/simulator.h"
 
+#include <algorithm>
 #include <cstdlib>
+#include <iterator>
 #include <set>
 
 #include <gtest/gtest.h>
 
+#include "damage.h"
 #include "maintenance_world.h"
 #include "repo/maintenance/compact.h"
 #include "repo/maintenance/removal.h"
@@ -25,12 +28,32 @@ using testing::SkewedClock;
 using testing::TestRepository;
 
 constexpr std::int64_t kHour_s = 3600;
+constexpr std::int64_t kLeaseTtl_s = kHour_s;
+
+enum class Part { full, ingest, thief };
+
+/// The key of somebody who may write as "host", too, and means no good.
+Credential thief_key() {
+  crypto::Secret key{32};
+  std::fill(key.mutable_view().begin(), key.mutable_view().end(), std::byte{3});
+  return KeyFile{std::move(key)};
+}
+
+Credential key_of(Part part) {
+  switch (part) {
+    case Part::full: return TestRepository::full_key();
+    case Part::ingest: return TestRepository::ingest_key();
+    case Part::thief: return thief_key();
+  }
+  bug("no such part");
+}
 
 /// One client: its clock, its way to the store, its repository.
 struct Client {
   Client(MaintenanceWorld& world, Scheduler& scheduler, testing::StrayWrites& strays,
-         std::size_t number, bool full, std::uint64_t seed)
-      : clock(world.clock,
+         std::size_t client, Part part, std::uint64_t seed)
+      : number(client),
+        clock(world.clock,
               static_cast<std::int64_t>(scheduler.below(601)) - 300,  // five minutes at most
               scheduler, number),
         random(seed + number),
@@ -42,9 +65,9 @@ struct Client {
     options.host = "host";
     options.clock = &clock;
     options.random = &random;
-    repository = Repository::open(
-        store, full ? TestRepository::full_key() : TestRepository::ingest_key(), options);
+    repository = Repository::open(store, key_of(part), options);
   }
+  const std::size_t number;
   SkewedClock clock;
   FixedRandom random;
   testing::MemoryBackend memory;
@@ -59,15 +82,16 @@ class Schedule : public MaintenanceWorld {
         scheduler_(seed, clock),
         grace_s_(scheduler_.below(2) == 0 ? kMinGrace_s : kDefaultGrace_s) {
     test.add_ingest_slot("host");
+    add_thief();
+    if (slow_backups_) scheduler_.stay_awake();
   }
 
   void run() {
     using Work = void (Schedule::*)(Client&);
-    const std::vector<std::pair<bool, Work>> roles = {{true, &Schedule::write},
-                                                      {false, &Schedule::write},
-                                                      {true, &Schedule::maintain},
-                                                      {true, &Schedule::maintain},
-                                                      {true, &Schedule::look}};
+    const std::vector<std::pair<Part, Work>> roles = {
+        {Part::full, &Schedule::write},    {Part::ingest, &Schedule::write},
+        {Part::full, &Schedule::maintain}, {Part::full, &Schedule::maintain},
+        {Part::full, &Schedule::look},     {Part::thief, &Schedule::steal}};
     std::vector<std::unique_ptr<Client>> clients;
     std::vector<std::function<void(std::size_t)>> work;
     for (std::size_t i = 0; i < roles.size(); ++i) {
@@ -75,7 +99,8 @@ class Schedule : public MaintenanceWorld {
           std::make_unique<Client>(*this, scheduler_, strays_, i, roles[i].first, seed_));
       clients[i]->store->begin();
       work.emplace_back([this, &client = *clients[i], role = roles[i].second](std::size_t number) {
-        for (int round = 0; round < 5; ++round) {
+        const bool more = slow_backups_ && role == &Schedule::maintain;
+        for (int round = 0; round < (more ? 10 : 5); ++round) {
           scheduler_.sleep(number, static_cast<std::int64_t>(scheduler_.below(
                                        static_cast<std::uint64_t>(grace_s_ * 5 / 3))));
           (this->*role)(client);
@@ -124,24 +149,73 @@ class Schedule : public MaintenanceWorld {
     return files;
   }
 
+  void add_thief() {
+    const auto admin = open("admin");
+    Certificate wanted;
+    wanted.role = Role::ingest;
+    wanted.label = "thief";
+    wanted.hosts = {"host"};
+    const auto bundle = admin->keyring().make_bundle(wanted, crypto::system_random());
+    backends::write_object(admin->backend(), format::ObjectType::key,
+                           make_slot(bundle, thief_key(), {}, admin->keyring().envelope_keys(),
+                                     admin->cipher(), 0, crypto::system_random()));
+    admin->backend().barrier();
+  }
+
   void write(Client& client) {
     const Files files = some_files();
+    scheduler_.begin_lease(client.number);
     try {
       Session session{*client.repository,
                       session_options(client.repository->can_read() ? "full" : "ingest")};
       const Entry root = testing::put_files(session, client.repository->keyring(), files);
+      linger(client, session);
       const SnapshotId id = session.commit(testing::draft_of(root)).snapshot->id;
       expected[id] = files;
+      order_.push_back(id);
       note(id, "committed");
       ++commits_;
     } catch (const Error& error) {
+      if (error.code() == ErrorCode::busy && scheduler_.lease_gap_s(client.number) < kLeaseTtl_s) {
+        fail(fmt::format("a backup that held its lease lost what it rests on: {}", error.what()));
+      }
       tolerate(error, "a backup", {ErrorCode::busy});
+    }
+  }
+
+  /// Some backups take several times the grace time, and keep their leases all the while.
+  void linger(Client& client, Session& session) {
+    if (scheduler_.below(5) >= (slow_backups_ ? 4U : 1U)) return;
+    if (scheduler_.below(2) == 0) session.checkpoint();
+    const std::int64_t longest_s = grace_s_ < kHour_s * 2 ? grace_s_ * 6 : grace_s_ * 2;
+    scheduler_.sleep(client.number, static_cast<std::int64_t>(
+                                        scheduler_.below(static_cast<std::uint64_t>(longest_s))));
+  }
+
+  /// Blocks that claim the names of others' contents.
+  void steal(Client& client) {
+    try {
+      SessionOptions options = session_options("thief");
+      Session session{*client.repository, options};
+      for (int i = 0; i < 3; ++i) {
+        const std::uint64_t content = scheduler_.below(8);
+        Bytes sealed;
+        BlockEntry block =
+            testing::poisoned_block(*client.repository, testing::random_bytes(content, 600),
+                                    testing::random_bytes(1000 + content, 600), sealed);
+        session.adopt_block(std::move(block), sealed);
+      }
+      session.commit(testing::draft_of(testing::plain_root()));
+    } catch (const Error& error) {
+      tolerate(error, "a thief", {ErrorCode::busy});
     }
   }
 
   void maintain(Client& client) {
     switch (scheduler_.below(4)) {
-      case 0: remove_one(client); break;
+      case 0:
+        for (int i = 0; i < (slow_backups_ ? 4 : 1); ++i) remove_one(client);
+        break;
       case 1: bring_one_back(client); break;
       default: try { compact(*client.repository);
         } catch (const Error& error) {
@@ -180,12 +254,20 @@ class Schedule : public MaintenanceWorld {
     if (!unknown.empty()) remove_snapshots(repository, unknown);
   }
 
+  /// One of them, by the order of the commits: ids are not the same in the next run.
+  template <class Map>
+  SnapshotId any_of(const Map& snapshots) {
+    std::vector<SnapshotId> ids;
+    std::copy_if(order_.begin(), order_.end(), std::back_inserter(ids),
+                 [&](const SnapshotId& id) { return snapshots.contains(id); });
+    return ids.at(scheduler_.below(ids.size()));
+  }
+
   void remove_one(Client& client) {
     if (expected.size() < 2) return;
-    auto at = expected.begin();
-    std::advance(at, scheduler_.below(expected.size()));
-    const auto [id, files] = *at;
-    expected.erase(at);
+    const SnapshotId id = any_of(expected);
+    const Files files = expected.at(id);
+    expected.erase(id);
     in_work_.insert(id);
     note(id, "is being removed");
     try {
@@ -201,10 +283,9 @@ class Schedule : public MaintenanceWorld {
 
   void bring_one_back(Client& client) {
     if (removed_.empty()) return;
-    auto at = removed_.begin();
-    std::advance(at, scheduler_.below(removed_.size()));
-    const auto [id, removed] = *at;
-    removed_.erase(at);
+    const SnapshotId id = any_of(removed_);
+    const Removed removed = removed_.at(id);
+    removed_.erase(id);
     in_work_.insert(id);
     note(id, "is being brought back");
     try {
@@ -253,6 +334,9 @@ class Schedule : public MaintenanceWorld {
     const auto list = repository->snapshots();
     std::map<SnapshotId, std::shared_ptr<const Snapshot>> found;
     for (const auto& listed : list->snapshots) found[listed.snapshot->id] = listed.snapshot;
+    for (const auto& [id, removed] : removed_) {
+      if (found.contains(id)) fail(fmt::format("{}: removed {} is listed", when, id.short_hex()));
+    }
     for (const auto& [id, files] : expected) {
       const auto at = found.find(id);
       if (at == found.end()) {
@@ -276,7 +360,10 @@ class Schedule : public MaintenanceWorld {
   const std::uint64_t seed_;
   Scheduler scheduler_;
   const std::int64_t grace_s_;
+  // Some schedules are about backups that live long, with their leases, beside much maintenance.
+  const bool slow_backups_ = scheduler_.below(3) == 0;
   testing::StrayWrites strays_;
+  std::vector<SnapshotId> order_;  // of commits
   std::map<SnapshotId, Removed> removed_;
   std::set<SnapshotId> in_work_;  // being removed or brought back
   std::vector<std::string> failures_;
@@ -296,7 +383,7 @@ TEST(Simulator, NothingThatIsNeededIsLost) {
   testing::keep_temporary_directories_in_memory();
   const std::uint64_t first = count_of("VGERFS_SIMULATOR_SEED", testing::test_seed());
   const std::uint64_t schedules = count_of(
-      "VGERFS_SIMULATOR_SCHEDULES", testing::test_size(std::uint64_t{150}, std::uint64_t{20}));
+      "VGERFS_SIMULATOR_SCHEDULES", testing::test_size(std::uint64_t{80}, std::uint64_t{20}));
   int commits = 0;
   std::uint64_t deleted_packs = 0;
   std::uint64_t refreshes = 0;
