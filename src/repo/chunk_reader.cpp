@@ -5,10 +5,12 @@
 #include <list>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <thread>
 #include <unordered_map>
 #include <utility>
 
+#include "base/error.h"
 #include "base/log.h"
 #include "base/thread.h"
 #include "repo/block.h"
@@ -115,44 +117,52 @@ class SingleFlight {
  public:
   template <class Work>
   BlockPointer run(const BlockKey& key, Work work) {
-    std::shared_ptr<Flight> flight;
-    {
-      std::unique_lock lock{mutex_};
-      const auto found = flights_.find(key);
-      if (found != flights_.end()) {
+    for (;;) {
+      std::shared_ptr<Flight> flight;
+      {
+        std::unique_lock lock{mutex_};
+        const auto [found, first] = flights_.try_emplace(key, std::make_shared<Flight>());
         flight = found->second;
-        landed_.wait(lock, [&] { return flight->done; });
-        if (flight->failure) std::rethrow_exception(flight->failure);
-        return flight->block;
+        if (!first) {
+          landed_.wait(lock, [&] { return flight->done; });
+          // Each its own: whom it passes on its way adds context to an error.
+          if (flight->failure) throw Error{*flight->failure};
+          if (flight->block) return flight->block;
+          continue;  // no memory, say: that was the other's failure
+        }
       }
-      flight = std::make_shared<Flight>();
-      flights_.emplace(key, flight);
+      try {
+        BlockPointer block = work();
+        land(key, *flight, block, std::nullopt);
+        return block;
+      } catch (const Error& error) {
+        land(key, *flight, nullptr, error);
+        throw;
+      } catch (...) {
+        land(key, *flight, nullptr, std::nullopt);
+        throw;
+      }
     }
-    BlockPointer block;
-    std::exception_ptr failure;
-    try {
-      block = work();
-    } catch (...) {
-      failure = std::current_exception();
-    }
-    {
-      const std::lock_guard lock{mutex_};
-      flight->block = block;
-      flight->failure = failure;
-      flight->done = true;
-      flights_.erase(key);
-    }
-    landed_.notify_all();
-    if (failure) std::rethrow_exception(failure);
-    return block;
   }
 
  private:
   struct Flight {
     bool done = false;
     BlockPointer block;
-    std::exception_ptr failure;
+    std::optional<Error> failure;
   };
+
+  void land(const BlockKey& key, Flight& flight, BlockPointer block, std::optional<Error> failure) {
+    {
+      const std::lock_guard lock{mutex_};
+      flight.block = std::move(block);
+      flight.failure = std::move(failure);
+      flight.done = true;
+      flights_.erase(key);
+    }
+    landed_.notify_all();
+  }
+
   std::mutex mutex_;
   std::condition_variable landed_;
   std::unordered_map<BlockKey, std::shared_ptr<Flight>, BlockKeyHash>
