@@ -12,7 +12,6 @@
 #include "damage.h"
 #include "file_tree.h"
 #include "maintenance_world.h"
-#include "repo/copy.h"
 #include "repo/maintenance/annotation.h"
 #include "repo/maintenance/compact.h"
 #include "repo/maintenance/prune.h"
@@ -207,32 +206,6 @@ TEST_P(CrashOfABackup, WithAFullKey) { run(TestRepository::full_key()); }
 TEST_P(CrashOfABackup, WithAnIngestKey) {
   test.add_ingest_slot("host");
   run(TestRepository::ingest_key());
-}
-
-TEST_P(Crash, OfACopy) {
-  MaintenanceWorld other;
-  const auto from = other.open("client");
-  const Files first = random_files(1, 3, kFileBytes);
-  const Files second = random_files(2, 3, kFileBytes);
-  std::map<SnapshotId, Files> originals;
-  originals[other.commit(*from, first)] = first;
-  other.clock.advance(kHour);
-  originals[other.commit(*from, second)] = second;
-  at_every_call(
-      [&](Repository& victim) {
-        possible_new = {first, second};
-        NoProgress progress;
-        const CopyPlan plan = plan_copy(*from, victim, from->snapshots()->snapshots);
-        for (const ListedSnapshot& listed : plan.wanted) {
-          const ListedSnapshot made =
-              copy_snapshot(*from, victim, listed, {.threads = 1, .stop = {}}, progress);
-          expected[made.snapshot->id] = originals.at(listed.snapshot->id);
-        }
-      },
-      20,
-      [&](Repository& client) {
-        EXPECT_EQ(plan_copy(*from, client, from->snapshots()->snapshots).skipped.size(), 2U);
-      });
 }
 
 TEST_P(Crash, OfADeletionAndAHold) {
