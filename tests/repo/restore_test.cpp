@@ -575,7 +575,9 @@ TEST_F(Restores, AnOrdinaryUserRestoresWhatHeMay) {
   ASSERT_EQ(::chmod(files_.path().c_str(), 0755), 0);
   RestoreResult result;
   {
-    const testing::AsOrdinaryUser user{{target()}};
+    // Another thread may open the client's database once more.
+    ASSERT_EQ(::chmod(test_.directory().c_str(), 0755), 0);
+    const testing::AsOrdinaryUser user{{target(), test_.directory() + "/client"}};
     result = run();
   }
   EXPECT_EQ(result.failures.count, 0U)
