@@ -65,6 +65,13 @@ class Malice : public ::testing::Test, public MaintenanceWorld {
     }
     throw Error{ErrorCode::not_found, "no snapshot of " + source};
   }
+  /// What is there by now.
+  RestoreResult restore_source(const std::string& source, const std::string& target) {
+    repository_->refresh();
+    NoProgress progress;
+    return run_restore(repository_->reader(), of_source(*repository_, source).root,
+                       {.target = target}, progress);
+  }
 
   std::unique_ptr<Repository> repository_;
 };
@@ -105,11 +112,8 @@ TEST_F(Malice, NamesOfATreeLeadNowhereOutsideTheTarget) {
       root.set_subtree(session.put(ChunkKind::tree, encode_message(node)).raw());
       session.commit(testing::draft_of(root));
     }
-    repository_->refresh();
     const fs::path target = fs::path{outside.path()} / ("target" + source);
-    NoProgress progress;
-    const RestoreResult result = run_restore(
-        repository_->reader(), of_source(*repository_, source).root, {.target = target}, progress);
+    const RestoreResult result = restore_source(source, target);
     EXPECT_GT(result.failures.count, 0U) << names.front();
     EXPECT_TRUE(fs::is_empty(target)) << names.front();
     fs::remove_all(target);
@@ -138,10 +142,7 @@ TEST_F(Malice, ALinkInATreeIsNotFollowedByTheEntriesBehindIt) {
     root.set_subtree(session.put(ChunkKind::tree, encode_message(node)).raw());
     session.commit(testing::draft_of(root));
   }
-  repository_->refresh();
-  NoProgress progress;
-  const auto result = run_restore(repository_->reader(), of_source(*repository_, "evil").root,
-                                  {.target = targets / "target"}, progress);
+  const auto result = restore_source("evil", targets / "target");
   EXPECT_GT(result.failures.count, 0U);
   EXPECT_TRUE(fs::is_empty(outside.path()));
 }
@@ -161,10 +162,7 @@ TEST_F(Malice, AFileOfAbsurdSizeCostsNoMoreThanItsNodes) {
     root.set_subtree(session.put(ChunkKind::tree, encode_message(node)).raw());
     session.commit(testing::draft_of(root));
   }
-  repository_->refresh();
-  NoProgress progress;
-  const auto result = run_restore(repository_->reader(), of_source(*repository_, "evil").root,
-                                  {.target = targets / "target"}, progress);
+  const auto result = restore_source("evil", targets / "target");
   EXPECT_GT(result.failures.count, 0U);
   EXPECT_TRUE(fs::is_empty(targets / "target"));
 }
