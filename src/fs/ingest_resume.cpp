@@ -1,6 +1,5 @@
 #include "fs/ingest_resume.h"
 
-#include <algorithm>
 #include <map>
 #include <unordered_map>
 #include <utility>
@@ -236,12 +235,8 @@ void save_block(IngestSource& source, const proto::JournalBlock& block,
 /// The session builds upon a snapshot: what that needs is kept only as long as it is there.
 void check_base(IngestSource& source, const proto::JournalHeader& header) {
   if (header.base_snapshot().empty()) return;
-  repo::Repository& repository = source.context.repository;
   const auto id = SnapshotId::from_bytes(header.base_snapshot());
-  const auto list = repository.snapshots();
-  const auto removed = repository.index().removed_snapshots();
-  if (std::binary_search(list->ids.begin(), list->ids.end(), id) &&
-      std::find(removed.begin(), removed.end(), id) == removed.end()) {
+  if (repo::is_there(source.context.repository, id)) {
     if (!header.base_root().subtree().empty()) {
       source.trees->get(repo::ChunkKind::tree, ChunkId::from_bytes(header.base_root().subtree()));
     }

@@ -42,8 +42,8 @@ SourceMemory::SourceMemory(Repository& repository, std::string_view host, std::s
       directory_(repository.source_directory(host, source)) {}
 
 std::optional<LastSnapshot> SourceMemory::last() {
-  const auto list = repository_.snapshots();
   if (repository_.can_read()) {
+    const auto list = repository_.snapshots();
     const ListedSnapshot* newest = latest_of(*list, host_, source_);
     if (newest == nullptr) return std::nullopt;
     return LastSnapshot{newest->snapshot->id, newest->snapshot->time, newest->snapshot->root};
@@ -59,12 +59,7 @@ std::optional<LastSnapshot> SourceMemory::last() {
         "the record of the last snapshot of {}/{} is damaged; everything is read again: {}", host_,
         source_, error.what());
   }
-  if (!last) return std::nullopt;
-  const auto removed = repository_.index().removed_snapshots();
-  if (!std::binary_search(list->ids.begin(), list->ids.end(), last->id) ||
-      std::find(removed.begin(), removed.end(), last->id) != removed.end()) {
-    return std::nullopt;
-  }
+  if (!last || !is_there(repository_, last->id)) return std::nullopt;
   return last;
 }
 
@@ -120,6 +115,13 @@ void SourceMemory::remember(const LastSnapshot& snapshot, FingerprintWriter* fin
   }
   // Without new ones the old are of another snapshot, which is as good as none.
   if (fingerprints != nullptr) remember_fingerprints(snapshot.id, *fingerprints);
+}
+
+bool is_there(Repository& repository, const SnapshotId& id) {
+  const auto list = repository.snapshots();
+  const auto removed = repository.index().removed_snapshots();
+  return std::binary_search(list->ids.begin(), list->ids.end(), id) &&
+         !std::binary_search(removed.begin(), removed.end(), id);
 }
 
 }  // namespace vgerfs::repo

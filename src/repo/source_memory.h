@@ -59,4 +59,7 @@ class SourceMemory {
   std::unique_ptr<TreeStore> trees_;  // once needed; ingest role only
 };
 
+/// Whether the store lists the snapshot and nobody has removed it. As of the last refresh.
+bool is_there(Repository& repository, const SnapshotId& id);
+
 }  // namespace vgerfs::repo
