@@ -102,7 +102,8 @@ TEST_F(RepairCommand, TheAdviceOfCheckIsTrueWhenFollowed) {
 
   const RunResult still = admin({"check", "--read-data", "--json"});
   EXPECT_EQ(still.status, 14);
-  for (const auto& finding : still.json().at("findings")) {
+  const auto report = still.json();
+  for (const auto& finding : report.at("findings")) {
     if (finding.at("severity") != "error") continue;
     EXPECT_EQ(finding.at("affected_count"), lost) << finding;
   }

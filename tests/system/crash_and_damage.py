@@ -24,8 +24,9 @@ def killed_daemon_loses_nothing_committed(world: World):
         out.write("committed before")
     mount.commit("first")
     for _ in range(KILLS):
-        rsync = subprocess.Popen(["rsync", "-aHAX", source + "/", mount.ingest + "/usr/"], stdout=subprocess.DEVNULL,
-                                 stderr=subprocess.DEVNULL)
+        # Its three processes may wait for each other for ever when all that the receiver does fails: hence the timeout.
+        rsync = subprocess.Popen(["rsync", "--timeout=10", "-aHAX", source + "/", mount.ingest + "/usr/"],
+                                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         time.sleep(chance.uniform(0.02, 1.5))
         mount.kill()
         rsync.wait(timeout=60)

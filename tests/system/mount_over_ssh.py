@@ -86,7 +86,8 @@ def only_what_changed_travels(world: World):
             server.shell("sync", mount.ingest + "/usr")
 
         first = copy()
-        check(first["Number of regular files transferred"] == len(names), "the first copy sent %r" % first)
+        contents = {os.lstat(name).st_ino for name in names}  # hard links travel once
+        check(first["Number of regular files transferred"] == len(contents), "the first copy sent %r" % first)
         commit()
         compare(source, mount.snapshot("usr"))
         rsync_silent(source, mount.snapshot("usr"))
