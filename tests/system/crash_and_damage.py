@@ -1,5 +1,6 @@
 #!/usr/bin/python3
 """kill -9, damaged objects, rollback, and every environment error as one clear line (issue items 4, 6, 7, 8)."""
+import contextlib
 import os
 import random
 import shutil
@@ -24,11 +25,15 @@ def killed_daemon_loses_nothing_committed(world: World):
         out.write("committed before")
     mount.commit("first")
     for _ in range(KILLS):
-        # Its three processes may wait for each other for ever when all that the receiver does fails: hence the timeout.
-        rsync = subprocess.Popen(["rsync", "--timeout=10", "-aHAX", source + "/", mount.ingest + "/usr/"],
-                                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        rsync = subprocess.Popen(["rsync", "-aHAX", source + "/", mount.ingest + "/usr/"], stdout=subprocess.DEVNULL,
+                                 stderr=subprocess.DEVNULL, start_new_session=True)
         time.sleep(chance.uniform(0.02, 1.5))
         mount.kill()
+        # Its three processes may wait for each other for ever when all that the receiver does fails.
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            rsync.wait(timeout=3)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(rsync.pid, signal.SIGKILL)
         rsync.wait(timeout=60)
         mount.start()
     run("rsync", "-aHAX", "--delete", source + "/", mount.ingest + "/usr/", ok=(0,))
