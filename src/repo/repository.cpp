@@ -150,15 +150,18 @@ void Repository::open_client_files() {
   index_ = IndexCache::open(cache_directory(), config_.repository);
   const Listing listing = list_store();
   apply_new_records(listing);  // what is gone may be superseded by what is new
-  const auto cached = index_->records();
-  const bool ahead = std::any_of(cached.begin(), cached.end(), [&](const RecordId& id) {
-    return !contains_sorted(listing.records, id) && !index_->is_superseded(id) &&
-           !backend_->stat(format::record_name(id));
+  std::vector<RecordId> lost = index_->records();
+  std::erase_if(lost, [&](const RecordId& id) {
+    return contains_sorted(listing.records, id) || index_->is_superseded(id) ||
+           backend_->stat(format::record_name(id));
   });
-  if (ahead) {
+  if (!lost.empty()) {
     // The cache names packs that the store may not have: nothing may be deduplicated against them.
     if (!options_.accept_rollback) {
-      throw Error{ErrorCode::rollback, "the store has lost index records that this client has read",
+      throw Error{ErrorCode::rollback,
+                  fmt::format("the store has lost {} index records that this client has read, for "
+                              "instance {}",
+                              lost.size(), format::record_name(lost.front()).path()),
                   kRollbackHint};
     }
     index_.reset();

@@ -53,6 +53,27 @@ const char* name_of(Victim victim) {
 }
 void PrintTo(Victim victim, std::ostream* out) { *out << name_of(victim); }
 
+/// What a client knows of the repository before it is damaged: one that knew it has an index, and
+/// remembers what it has seen.
+enum class Client { new_one, one_that_knew };
+void PrintTo(Client client, std::ostream* out) {
+  *out << (client == Client::new_one ? "a new client" : "a client that knew it");
+}
+using Case = std::pair<Victim, Client>;
+
+std::vector<Case> all_cases() {
+  std::vector<Case> cases;
+  for (const Victim victim : kVictims) {
+    cases.emplace_back(victim, Client::new_one);
+    cases.emplace_back(victim, Client::one_that_knew);
+  }
+  return cases;
+}
+std::string name_of(const ::testing::TestParamInfo<Case>& tested) {
+  const auto& [victim, client] = tested.param;
+  return std::string{name_of(victim)} + (client == Client::new_one ? "" : "WhichTheClientKnew");
+}
+
 /// What happens to the store, and which object a verdict must name.
 struct Damage {
   std::string what;
@@ -91,7 +112,7 @@ std::vector<std::size_t> boundaries(Victim victim, std::size_t size) {
   return at;
 }
 
-class CorruptionMatrix : public ::testing::TestWithParam<Victim>, protected MaintenanceWorld {
+class CorruptionMatrix : public ::testing::TestWithParam<Case>, protected MaintenanceWorld {
  protected:
   static void SetUpTestSuite() { testing::keep_temporary_directories_in_memory(); }
 
@@ -129,12 +150,17 @@ class CorruptionMatrix : public ::testing::TestWithParam<Victim>, protected Main
     clock.advance(kOverGrace);
     compact(*repository);
     clock.advance(kOverGrace);
-    commit(*repository, random_files(80, 1, kFileBytes));
+    const auto records = test.store().names(ObjectType::index);
+    last_ = commit(*repository, random_files(80, 1, kFileBytes));
+    for (const ObjectName& name : test.store().names(ObjectType::index)) {
+      if (std::find(records.begin(), records.end(), name) == records.end()) last_record_ = name;
+    }
     put_lease();
     world_ = test.store().copy();
     begun_ = clock.now();
     promised_ = expected;
     find_victims(*repository);
+    EXPECT_EQ(read_all(*open(kWitness)), count_files());
     compact(*open("undamaged"));
     for (const auto& [name, object] : world_) {
       if (!test.store().find(name)) deleted_anyway_.insert(name);
@@ -176,7 +202,7 @@ class CorruptionMatrix : public ::testing::TestWithParam<Victim>, protected Main
   }
 
   ObjectName victim() const {
-    switch (GetParam()) {
+    switch (GetParam().first) {
       case Victim::config: return format::config_name();
       case Victim::own_slot: return own_slot_;
       case Victim::other_slot: return other_slot_;
@@ -189,7 +215,10 @@ class CorruptionMatrix : public ::testing::TestWithParam<Victim>, protected Main
     return {};
   }
 
-  std::vector<Damage> damages() const {
+  enum class Flips { all, some };
+  /// What a client knew makes no difference to which bit it was.
+  std::vector<Damage> damages() const { return damages(knows() ? Flips::some : Flips::all); }
+  std::vector<Damage> damages(Flips flips) const {
     const ObjectName name = victim();
     const Bytes bytes = *world_.at(name).bytes;
     std::vector<Damage> all;
@@ -199,7 +228,9 @@ class CorruptionMatrix : public ::testing::TestWithParam<Victim>, protected Main
            [name, with = std::move(with)](MemoryStore& store) { store.overwrite(name, with); },
            name});
     };
-    for (const std::size_t at : boundaries(GetParam(), bytes.size())) {
+    std::size_t number = 0;
+    for (const std::size_t at : boundaries(GetParam().first, bytes.size())) {
+      if (flips == Flips::some && number++ % 5 != 2) continue;
       Bytes flipped = bytes;
       flipped.at(at) ^= std::byte{1};
       replace(fmt::format("bit flipped at {} of {}", at, bytes.size()), std::move(flipped));
@@ -232,7 +263,7 @@ class CorruptionMatrix : public ::testing::TestWithParam<Victim>, protected Main
       break;
     }
     // That another slot or a dead lease is gone nobody can tell.
-    const bool shows = GetParam() != Victim::other_slot && GetParam() != Victim::lease;
+    const bool shows = GetParam().first != Victim::other_slot && GetParam().first != Victim::lease;
     all.push_back({"removed", [name](MemoryStore& store) { store.erase(name); },
                    shows ? std::optional{name} : std::nullopt});
     if (name.type != ObjectType::config) {
@@ -254,14 +285,25 @@ class CorruptionMatrix : public ::testing::TestWithParam<Victim>, protected Main
     expected = promised_;
     damage.inflict(test.store());
     damaged_ = test.store().copy();
+    if (knows()) {
+      client_ = fmt::format("client{}", ++clients_);
+      std::filesystem::copy(test.directory() + "/" + kWitness, test.directory() + "/" + client_,
+                            std::filesystem::copy_options::recursive);
+    }
   }
 
-  std::string next_client() { return fmt::format("client{}", ++clients_); }
+  static bool knows() { return GetParam().second == Client::one_that_knew; }
 
-  /// Runs `work` with a client that knows nothing; the text of its error, if it fails.
+  /// Runs `work` with a client that knew the repository before it was damaged, or with one that
+  /// knows nothing. Returns the text of its error, if it fails.
   std::string attempt(const std::function<void(Repository&)>& work, bool accept_rollback) {
+    if (!knows()) client_ = fmt::format("client{}", ++clients_);
+    return attempt_by(client_, work, accept_rollback);
+  }
+  std::string attempt_by(const std::string& client, const std::function<void(Repository&)>& work,
+                         bool accept_rollback) {
     try {
-      work(*test.open(TestRepository::full_key(), next_client(), accept_rollback));
+      work(*test.open(TestRepository::full_key(), client, accept_rollback));
     } catch (const Error& error) {
       return fmt::format("{}: {}", to_string(error.code()), error.what());
     }
@@ -332,6 +374,24 @@ class CorruptionMatrix : public ::testing::TestWithParam<Victim>, protected Main
     }
   }
 
+  void repair_all() {
+    attempt(
+        [&](Repository& repository) {
+          RepairOptions options;
+          options.threads = 1;
+          options.read_data = true;
+          repair(repository, options, false, [](const CheckProgress&) {});
+        },
+        true);
+  }
+  /// Each after more than the grace time.
+  void compact_twice() {
+    for (int i = 0; i < 2; ++i) {
+      clock.advance(kOverGrace);
+      attempt([&](Repository& repository) { compact(repository); }, true);
+    }
+  }
+
   /// What a check says of the object; or why the repository does not open.
   std::string verdict_on(const ObjectName& object) {
     std::string verdict;
@@ -359,10 +419,13 @@ class CorruptionMatrix : public ::testing::TestWithParam<Victim>, protected Main
     return object.id.hex() + "|finding:";
   }
 
-  void expect_nothing_good_deleted(const ObjectName& hurt) {
+  /// Neither what is good nor what was hurt: something of it may be saved yet, and it may be the
+  /// disk's or the network's fault. Only leases, which run out, and what is deleted also where
+  /// nothing is damaged.
+  void expect_nothing_deleted() {
     for (const auto& [name, object] : damaged_) {
-      if (name.type == ObjectType::lock || name == hurt || !world_.contains(name)) continue;
-      if (deleted_anyway_.contains(name)) continue;
+      if (name.type == ObjectType::lock || deleted_anyway_.contains(name)) continue;
+      if (before_.contains(name) && !world_.contains(name)) continue;  // dead, and came back
       const auto now = test.store().find(name);
       ASSERT_TRUE(now) << "it deleted " << name.path();
       EXPECT_EQ(*now->bytes, *object.bytes) << name.path();
@@ -381,20 +444,24 @@ class CorruptionMatrix : public ::testing::TestWithParam<Victim>, protected Main
       test.store().erase(hurt);
       test.store().put(hurt, world_.at(hurt));
     }
-    const std::string failure = attempt(
-        [&](Repository& repository) {
-          for (const auto& removed : repository.removed_snapshots()) {
-            if (removed.id == first_) undelete(repository, first_, {});
-          }
-          repository.refresh();
-          EXPECT_EQ(read_all(repository), count_files());
-        },
-        true);
-    EXPECT_EQ(failure, "");
+    const auto read = [&](Repository& repository) {
+      for (const auto& removed : repository.removed_snapshots()) {
+        if (removed.id == first_) undelete(repository, first_, {});
+      }
+      repository.refresh();
+      EXPECT_EQ(read_all(repository), count_files());
+    };
+    EXPECT_EQ(attempt(read, true), "");
+    if (knows()) {
+      EXPECT_EQ(attempt_by(fmt::format("other{}", clients_), read, true), "");
+    }
   }
 
+  static constexpr const char* kWitness = "witness";  // who knew the repository as it was
   ObjectName own_slot_, other_slot_, data_pack_, tree_pack_, record_, lease_;
   SnapshotId first_;
+  SnapshotId last_;
+  ObjectName last_record_;
   Objects before_;
   Objects world_;
   Objects damaged_;
@@ -402,10 +469,11 @@ class CorruptionMatrix : public ::testing::TestWithParam<Victim>, protected Main
   std::map<SnapshotId, Files> promised_;
   std::set<ObjectName> deleted_anyway_;
   int clients_ = 0;
+  std::string client_;  // that does the work
 };
 
-INSTANTIATE_TEST_SUITE_P(Of, CorruptionMatrix, ::testing::ValuesIn(kVictims),
-                         [](const auto& victim) { return name_of(victim.param); });
+INSTANTIATE_TEST_SUITE_P(Of, CorruptionMatrix, ::testing::ValuesIn(all_cases()),
+                         [](const auto& tested) { return name_of(tested); });
 
 TEST_P(CorruptionMatrix, ACheckNamesTheCauseAndReadersGiveOutNoWrongByte) {
   for (const Damage& damage : damages()) {
@@ -430,7 +498,7 @@ TEST_P(CorruptionMatrix, ABackupDoesNoHarm) {
     Files files = promised_.at(first_);
     files["more"] = testing::random_bytes(500, kFileBytes);
     attempt([&](Repository& repository) { commit(repository, files); }, false);
-    expect_nothing_good_deleted(victim());
+    expect_nothing_deleted();
     attempt([&](Repository& repository) { read_all(repository); }, true);
     expect_all_after_putting_back();
   }
@@ -441,7 +509,7 @@ TEST_P(CorruptionMatrix, ACompactionDoesNoHarm) {
     SCOPED_TRACE(damage.what);
     begin(damage);
     attempt([&](Repository& repository) { compact(repository); }, false);
-    expect_nothing_good_deleted(victim());
+    expect_nothing_deleted();
     attempt([&](Repository& repository) { read_all(repository); }, true);
     expect_all_after_putting_back();
   }
@@ -451,23 +519,62 @@ TEST_P(CorruptionMatrix, ARepairDoesNoHarmNorDoWhatComesAfterIt) {
   for (const Damage& damage : damages()) {
     SCOPED_TRACE(damage.what);
     begin(damage);
-    attempt(
-        [&](Repository& repository) {
-          RepairOptions options;
-          options.threads = 1;
-          options.read_data = true;
-          repair(repository, options, false, [](const CheckProgress&) {});
-        },
-        true);
-    expect_nothing_good_deleted(victim());
+    repair_all();
+    expect_nothing_deleted();
     attempt([&](Repository& repository) { read_all(repository); }, true);
     expect_all_after_putting_back();
-    for (int i = 0; i < 2; ++i) {
-      clock.advance(kOverGrace);
-      attempt([&](Repository& repository) { compact(repository); }, true);
-    }
+    compact_twice();
     attempt([&](Repository& repository) { EXPECT_EQ(read_all(repository), count_files()); }, true);
   }
+}
+
+TEST_P(CorruptionMatrix, WhatCouldBeReadCanBeReadAfterARepairAndCompactions) {
+  for (const Damage& damage : damages(Flips::some)) {
+    SCOPED_TRACE(damage.what);
+    begin(damage);
+    std::uint64_t before = 0;
+    attempt([&](Repository& repository) { before = read_all(repository); }, true);
+    repair_all();
+    compact_twice();
+    std::uint64_t after = 0;
+    attempt([&](Repository& repository) { after = read_all(repository); }, true);
+    EXPECT_GE(after, before);
+  }
+}
+
+/// Damage that only who has seen more can tell: what is there is whole, and is all that others
+/// know of.
+class CorruptionMatrixOfTheLast : public CorruptionMatrix {
+ protected:
+  /// What they say of the store when it is opened, and whether they find their way out.
+  void expect_rollback(const std::string& what, const std::function<void(MemoryStore&)>& inflict) {
+    SCOPED_TRACE(what);
+    begin({what, inflict, {}});
+    const auto before = test.store().names();
+    const auto look = [&](Repository& repository) { read_all(repository); };
+    EXPECT_THAT(attempt(look, false), ::testing::StartsWith("rollback"));
+    EXPECT_THAT(attempt([&](Repository& repository) { compact(repository); }, false),
+                ::testing::StartsWith("rollback"));
+    EXPECT_EQ(test.store().names(), before);
+    EXPECT_EQ(attempt_by(fmt::format("new{}", clients_), look, false), "") << "how should it know";
+    EXPECT_EQ(attempt(look, true), "");
+    EXPECT_EQ(attempt(look, false), "") << "it was accepted";
+  }
+};
+
+INSTANTIATE_TEST_SUITE_P(Of, CorruptionMatrixOfTheLast,
+                         ::testing::Values(Case{Victim::snapshot, Client::one_that_knew}),
+                         [](const auto& tested) { return name_of(tested); });
+
+TEST_P(CorruptionMatrixOfTheLast, IsARollbackForWhoHasSeenIt) {
+  expect_rollback("the store as it was earlier",
+                  [&](MemoryStore& store) { store.replace_all(before_); });
+  expect_rollback("the last snapshot is gone",
+                  [&](MemoryStore& store) { store.erase(format::snapshot_name(last_)); });
+  expect_rollback("the last snapshot and its record are gone", [&](MemoryStore& store) {
+    store.erase(format::snapshot_name(last_));
+    store.erase(last_record_);
+  });
 }
 
 }  // namespace
