@@ -34,6 +34,14 @@ void print_rebuild_result(Output& output, const repo::RebuildPlan& plan,
   for (const auto& [pack, reason] : result.unreadable) {
     output.warning(fmt::format("pack {} is left as it is: {}", pack.hex(), printable(reason)));
   }
+  if (result.lost_wait) {
+    output.warning(fmt::format(
+        "the lost records may have named packs that were left alone, so maintenance waits: {}",
+        plan.young_packs > 0
+            ? "do it again when no backup is running"
+            : "`vgerfs-admin repair` saves what is good of packs that are not whole"));
+    return;
+  }
   const bool all_known = std::all_of(plan.lost.begin(), plan.lost.end(),
                                      [](const repo::LostRecord& lost) { return lost.known; });
   if (result.stopped || all_known) return;
@@ -70,6 +78,7 @@ Json rebuild_json(const repo::RebuildPlan& plan, const repo::RebuildResult& resu
           {"named_chunks", result.chunks},
           {"read_bytes", result.read_bytes},
           {"unreadable_packs", std::move(unreadable)},
+          {"lost_wait", result.lost_wait},
           {"stopped", result.stopped}};
 }
 

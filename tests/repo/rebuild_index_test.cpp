@@ -157,6 +157,26 @@ TEST_F(RebuildIndex, PacksOfABackupThatBeginsMeanwhileAreLeftToIt) {
   EXPECT_TRUE(plan.packs.empty());
 }
 
+// Else nothing would say any more that the packs are in use, and compact would delete them.
+TEST_F(RebuildIndex, ALostRecordWaitsForPacksThatAreLeftToABackup) {
+  commit(*repository_, random_files(1, 2));
+  damage(RecordId{test.store().names(ObjectType::index).front().id.bytes()});
+  const auto fresh = open("fresh");
+  {
+    const auto other = open("other");
+    const Session session{*other, session_options("other")};
+    const Rebuilt rebuilt = run(*fresh);
+    EXPECT_EQ(rebuilt.plan.young_packs, 2U);
+    EXPECT_TRUE(rebuilt.result.lost_wait);
+  }
+  EXPECT_EQ(error_of([&] { compact(*open("compactor"), {}, true, nullptr, {}); }), "corrupt");
+  const Rebuilt rebuilt = run(*fresh);
+  EXPECT_EQ(rebuilt.plan.lost.size(), 1U);
+  EXPECT_EQ(rebuilt.result.named_packs, 2U);
+  EXPECT_EQ(error_of([&] { compact(*open("another"), {}, true, nullptr, {}); }), "none");
+  verify();
+}
+
 TEST_F(RebuildIndex, NewBackupsRestOnWhatWasRebuilt) {
   const auto files = random_files(1, 5);
   commit(*repository_, files);
@@ -180,6 +200,9 @@ TEST_F(RebuildIndex, APackThatIsNotWholeIsReportedAndTheOthersAreNamed) {
   EXPECT_THAT(rebuilt.result.unreadable.front().second, ::testing::HasSubstr("bytes"));
   EXPECT_EQ(rebuilt.result.named_packs, 1U);
   EXPECT_TRUE(test.store().find(damaged));
+  // What is good of it is for a repair to save, before compact may have it.
+  EXPECT_TRUE(rebuilt.result.lost_wait);
+  EXPECT_EQ(run(*open_after_loss("another")).plan.lost.size(), 1U);
 }
 
 // What an ingest author sealed was hashed by the rebuilder, who says so by naming it as his own.

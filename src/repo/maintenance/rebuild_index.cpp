@@ -268,7 +268,11 @@ RebuildResult execute(const RebuildPlan& plan, Repository& repository, const Exc
   RebuildResult result;
   Publisher publisher{plan, repository, lease};
   examine_packs(plan, repository, publisher, options, progress, stop, result);
-  if (!result.stopped) {
+  // A lost record may have named a pack that is not named again: were it superseded, nothing would
+  // say that the pack is in use, and compact would delete it.
+  const bool all_named = plan.young_packs == 0 && (options.salvages || result.unreadable.empty());
+  result.lost_wait = !plan.lost.empty() && !all_named;
+  if (!result.stopped && !result.lost_wait) {
     if (std::any_of(plan.lost.begin(), plan.lost.end(),
                     [](const LostRecord& lost) { return lost.known; })) {
       const Facts known = repository.index().all_facts();

@@ -19,7 +19,8 @@ namespace vgerfs::repo {
 
 struct RebuildOptions {
   std::int64_t grace_s = kDefaultGrace_s;
-  unsigned threads = 0;  ///< 0: one per CPU
+  unsigned threads = 0;   ///< 0: one per CPU
+  bool salvages = false;  ///< who calls stores again what is good of packs that are not whole
 };
 
 struct LostRecord {
@@ -60,6 +61,8 @@ struct RebuildResult {
   std::uint64_t read_bytes = 0;  ///< of packs
   /// Packs that could not be named, and why: they are left as they are.
   std::vector<std::pair<PackId, std::string>> unreadable;
+  /// The lost records are still lost, since packs were left alone: maintenance waits.
+  bool lost_wait = false;
   bool stopped = false;
 };
 
@@ -71,7 +74,8 @@ struct RebuildProgress {
 };
 
 /// Publishes as it goes: a run that was stopped need not read again what it has named. Packs that
-/// were buried or named meanwhile are left out; the lost records are superseded at the very end.
+/// were buried or named meanwhile are left out; the lost records are superseded at the very end,
+/// if they need not wait for packs that were left alone.
 RebuildResult execute(const RebuildPlan& plan, Repository& repository, const ExclusiveLease& lease,
                       const RebuildOptions& options,
                       const std::function<void(const RebuildProgress&)>& progress,

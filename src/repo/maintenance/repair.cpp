@@ -73,6 +73,7 @@ class Repair {
   RebuildOptions rebuild_options() const {
     RebuildOptions rebuild;
     rebuild.threads = options_.threads;
+    rebuild.salvages = true;
     return rebuild;
   }
 
