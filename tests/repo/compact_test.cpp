@@ -172,12 +172,34 @@ TEST_F(Compact, AnUnreadableSnapshotStopsItUntilItIsGivenUp) {
   verify();
 }
 
-TEST_F(Compact, AnUnreadableRecordStopsIt) {
-  commit(*repository_, random_files(1, 5));
-  test.store().overwrite(test.store().names(ObjectType::index).front(), Bytes(100));
+TEST_F(Compact, ADamagedSnapshotStopsIt) {
+  const SnapshotId id = commit(*repository_, random_files(1, 5));
+  commit(*repository_, random_files(100, 1));
+  test.store().overwrite(format::snapshot_name(id), Bytes(500));
   const auto fresh = open("fresh");
   pass(kOverGrace);
+  const auto before = test.store().names();
   EXPECT_EQ(error_of([&] { run(*fresh); }), "corrupt");
+  EXPECT_EQ(test.store().names(), before);
+}
+
+TEST_F(Compact, AnUnreadableRecordStopsIt) {
+  const Files files = random_files(1, 1);
+  {
+    // All trees can be read: their packs are named by another record.
+    Session session{*repository_, session_options()};
+    session.put(ChunkKind::data, files.begin()->second);
+    session.checkpoint();
+    const auto record = test.store().names(ObjectType::index).front();
+    const Entry root = testing::put_files(session, repository_->keyring(), files);
+    session.commit(testing::draft_of(root));
+    test.store().overwrite(record, Bytes(100));
+  }
+  const auto fresh = open("fresh");
+  pass(kOverGrace);
+  const auto before = test.store().names();
+  EXPECT_EQ(error_of([&] { run(*fresh); }), "corrupt");
+  EXPECT_EQ(test.store().names(), before);
 }
 
 TEST_F(Compact, LoadsItsStateWhenItHoldsTheLease) {

@@ -132,8 +132,9 @@ class ChangingTree {
         if (file.empty()) break;
         testing::set_mtime(file, static_cast<std::int64_t>(below(1U << 31U)) - (1 << 20),
                            static_cast<std::int64_t>(below(1'000'000'000)));
-        if (fs::is_regular_file(fs::symlink_status(file)))
+        if (fs::is_regular_file(fs::symlink_status(file))) {
           ASSERT_EQ(::chmod(file.c_str(), 0600 | static_cast<mode_t>(below(64))), 0);
+        }
     }
   }
 
