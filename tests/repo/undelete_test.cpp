@@ -136,6 +136,20 @@ TEST_F(Undelete, ThatSleptOverTheGraceTimeIsALateOne) {
   world.verify();
 }
 
+TEST_F(Undelete, ALateOneThatSleptOverItsLeaseStaysRemoved) {
+  remove(first);
+  world.clock.advance(25 * kHour);
+  // The first write is its lease, the second the undo: maintenance may begin before that one.
+  world.test.faulty().before_next(testing::Call::write, [&] {
+    world.test.faulty().before_next(testing::Call::write, [&] { world.clock.advance(2 * kHour); });
+  });
+  EXPECT_THAT(failure(first), HasSubstr("busy: the maintenance run's lease has lapsed"));
+  EXPECT_THAT(repository->removed_snapshots(), ::testing::SizeIs(1));
+  undelete(first);
+  world.expected[first] = first_files;
+  world.verify();
+}
+
 TEST_F(Undelete, AClockThatIsAFewMinutesBehindDoesNotMakeItALateOne) {
   IndexRecord record;
   record.facts.removals.push_back({first, world.clock.now().s + 300});

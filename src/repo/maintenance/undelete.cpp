@@ -141,6 +141,8 @@ ListedSnapshot undelete(Repository& repository, const SnapshotId& id,
         keep_object(repository, id, stored);
       }
       require_whole(repository, snapshot, options.stop);
+      // Else maintenance may have begun meanwhile, with a state in which it is removed.
+      lease->require_held();
     } catch (...) {
       remove_again(repository, id);  // nobody knows whether it is whole, or it is known not to be
       throw;
