@@ -211,6 +211,9 @@ void Session::Impl::checkpoint() {
     }
     std::move(written.begin(), written.end(), std::back_inserter(unpublished));
     written.clear();
+    // Not in the order in which threads stored them: what a session publishes can be repeated.
+    std::sort(unpublished.begin(), unpublished.end(),
+              [](const PackDescription& a, const PackDescription& b) { return a.id < b.id; });
   }
   publish_packs();
 }

@@ -185,17 +185,19 @@ void Database::make_empty(const std::string& path) {
 }
 
 Transaction::Transaction(Database& database, Mode mode) : database_(&database) {
-  database.execute(mode == Mode::write ? "BEGIN IMMEDIATE" : "BEGIN");
+  database.query(mode == Mode::write ? "BEGIN IMMEDIATE" : "BEGIN").run();
 }
 
 Transaction::~Transaction() {
-  // A failed ROLLBACK means that SQLite has rolled back already.
   if (database_ == nullptr) return;
-  sqlite3_exec(database_->connection_.get(), "ROLLBACK", nullptr, nullptr, nullptr);
+  try {
+    database_->query("ROLLBACK").run();
+  } catch (...) {  // NOLINT(bugprone-empty-catch): SQLite has rolled back already
+  }
 }
 
 void Transaction::commit() {
-  database_->execute("COMMIT");
+  database_->query("COMMIT").run();
   database_ = nullptr;
 }
 

@@ -98,6 +98,7 @@ RepackResult repack(Repository& repository, const ExclusiveLease& lease, const M
   session_options.host = repository.options().host;
   session_options.source = kSource;
   session_options.pack_bytes = options.pack_bytes;
+  session_options.threads = options.threads;
   Session session{repository, session_options};
   const Mover mover{repository, marks, plan.stored, leaving, session};
   std::vector<PackId> moved;
