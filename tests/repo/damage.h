@@ -42,7 +42,7 @@ inline void cut(MemoryStore& store, const format::ObjectName& name, std::size_t 
 inline repo::BlockEntry poisoned_block(repo::Repository& repository, ByteView claimed,
                                        ByteView held, Bytes& sealed,
                                        repo::ChunkKind kind = repo::ChunkKind::data) {
-  const auto key = repository.keyring().make_data_key(crypto::system_random());
+  const auto key = repository.keyring().make_data_key(*repository.options().random);
   BufferPool pool{std::size_t{4} << 20, 2};
   repo::PlainBlock block{.kind = kind, .chunks = {}, .bytes = pool.take()};
   block.chunks.push_back(
@@ -52,7 +52,7 @@ inline repo::BlockEntry poisoned_block(repo::Repository& repository, ByteView cl
   Bytes directory;
   Buffer out = pool.take();
   const repo::BlockSealing sealing{repository.keyring().envelope_keys(), key.get(),
-                                   repository.cipher(), &crypto::system_random()};
+                                   repository.cipher(), repository.options().random};
   repo::BlockEntry entry = repo::seal_block(block, sealing, compressor, directory, out);
   sealed.assign(out.view().begin(), out.view().end());
   return entry;

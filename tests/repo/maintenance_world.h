@@ -84,9 +84,14 @@ inline Files read_files(repo::Repository& repository, const repo::Snapshot& snap
 class MaintenanceWorld {
  public:
   static constexpr auto kHour = std::chrono::hours{1};
+  using Objects = std::map<format::ObjectName, MemoryStore::Object>;
+
+  MaintenanceWorld() : MaintenanceWorld(Objects{}) {}
+  /// Begins with what another world had; without objects there is a new repository.
+  explicit MaintenanceWorld(Objects objects) : test{store_of(std::move(objects), clock), clock} {}
 
   ManualClock clock;
-  TestRepository test{std::make_shared<MemoryStore>(&clock), clock};
+  TestRepository test;
   std::map<SnapshotId, Files> expected;  // of snapshots that are not removed
   // What an operation was at when it failed: these may be there or not, and are whole if they are.
   std::map<SnapshotId, Files> possible;
@@ -177,6 +182,12 @@ class MaintenanceWorld {
   }
 
  private:
+  static std::shared_ptr<MemoryStore> store_of(Objects objects, const Clock& clock) {
+    auto store = std::make_shared<MemoryStore>(&clock);
+    store->replace_all(std::move(objects));
+    return store;
+  }
+
   int verifiers_ = 0;
 };
 

@@ -16,6 +16,7 @@ struct Keeper {
   std::stop_token stop;
 };
 thread_local std::optional<Keeper> keeper;
+thread_local bool keeper_thread = false;  // also when it goes on in its client's turn
 
 }  // namespace
 
@@ -59,25 +60,44 @@ void Scheduler::hand_over() {
   if (turn_) participants_[*turn_].turned->notify_all();
 }
 
-void Scheduler::step(std::size_t client) {
+void Scheduler::expect_keeper(std::size_t client) {
+  const std::lock_guard lock{mutex_};
+  participants_[client].keeper_expected = true;
+}
+
+void Scheduler::await_keeper(std::unique_lock<std::mutex>& lock, std::size_t client) {
+  if (keeper_thread) return;
+  participants_[client].turned->wait(lock, [&] { return !participants_[client].keeper_expected; });
+}
+
+void Scheduler::step(std::size_t client, std::uint64_t calls_awake) {
+  {
+    std::unique_lock lock{mutex_};
+    await_keeper(lock, client);
+  }
   std::int64_t pause_s = 0;
   bool everybody = false;
-  if (below(40) == 0) {
+  if (below(calls_awake) == 0) {
     constexpr std::int64_t longest_s[] = {20 * 60, 2 * kHour_s, 30 * kHour_s, 80 * kHour_s};
     pause_s = 1 + static_cast<std::int64_t>(
                       below(static_cast<std::uint64_t>(longest_s[below(long_pauses_)])));
-    everybody = below(2) == 0;
+    everybody = below(2) == 0 || calls_awake < 40;
   }
   clock_.advance(std::chrono::seconds{below(10)});
   sleep_for(client, pause_s, everybody);
 }
 
 void Scheduler::sleep(std::size_t client, std::int64_t seconds) {
+  {
+    std::unique_lock lock{mutex_};
+    await_keeper(lock, client);
+  }
   sleep_for(client, seconds, false);
 }
 
 void Scheduler::sleep_for(std::size_t client, std::int64_t seconds, bool everybody) {
   std::unique_lock lock{mutex_};
+  ++calls_;
   const std::size_t self = keeper ? keeper->participant : client;
   const std::int64_t wakes_s = clock_.now().s + seconds;
   for (std::size_t i = 0; i < participants_.size(); ++i) {
@@ -99,7 +119,11 @@ void Scheduler::sleep_for(std::size_t client, std::int64_t seconds, bool everybo
 }
 
 bool Scheduler::wait(std::size_t client, std::int64_t seconds, const std::stop_token& stop) {
+  keeper_thread = true;
   std::unique_lock lock{mutex_};
+  if (std::exchange(participants_[client].keeper_expected, false)) {
+    participants_[client].turned->notify_all();
+  }
   if (stop.stop_requested()) {
     if (keeper) participants_[keeper->participant].done = true;
     keeper.reset();
@@ -147,16 +171,21 @@ std::int64_t Scheduler::lease_gap_s(std::size_t client) {
 }
 
 bool Scheduler::is_keeper() { return keeper.has_value(); }
+bool Scheduler::is_keeper_thread() { return keeper_thread; }
 
-std::unique_lock<std::mutex> SimulatedBackend::step() {
+std::unique_lock<std::mutex> SimulatedBackend::step(std::uint64_t calls_awake) {
   std::unique_lock lock{mutex_, std::defer_lock};
   if (!Scheduler::is_keeper()) lock.lock();
   if (!active_) return lock;
-  scheduler_.step(client_);
+  scheduler_.step(client_, calls_awake);
   if (strays_.empty() || scheduler_.below(20) != 0) return lock;
   auto& stray = strays_[scheduler_.below(strays_.size())];
-  memory_.store()->put(
-      stray.first, {std::make_shared<const Bytes>(stray.second), memory_.store()->clock()->now()});
+  MemoryStore& store = *memory_.store();
+  if (stray.written) {
+    store.put(stray.name, {stray.written, store.clock()->now()});
+  } else {
+    store.erase(stray.name);
+  }
   std::swap(stray, strays_.back());
   strays_.pop_back();
   return lock;
@@ -169,16 +198,36 @@ void SimulatedBackend::read(const format::ObjectName& name, std::uint64_t offset
 }
 
 void SimulatedBackend::write(const format::ObjectName& name, ByteView bytes) {
-  const auto lock = step();
+  if (active_ && name.type == format::ObjectType::pack) {
+    const std::lock_guard lock{packs_mutex_};
+    packs_.emplace(name, Bytes{bytes.begin(), bytes.end()});
+    return;
+  }
+  write_now(name, bytes);
+}
+
+void SimulatedBackend::write_now(const format::ObjectName& name, ByteView bytes) {
+  // The worst moment to sleep: what was looked at before is published afterwards.
+  const auto lock = step(name.type == format::ObjectType::snapshot ? 6 : 40);
   ForwardingBackend::write(name, bytes);
+  if (active_ && name.type == format::ObjectType::lock && !Scheduler::is_keeper_thread()) {
+    lease_written_ = true;
+  }
   if (active_ && scheduler_.below(20) == 0) {
-    strays_.emplace_back(name, Bytes{bytes.begin(), bytes.end()});
+    strays_.push_back({name, std::make_shared<const Bytes>(bytes.begin(), bytes.end())});
   }
 }
 
 void SimulatedBackend::barrier() {
+  if (!Scheduler::is_keeper_thread()) {
+    std::unique_lock lock{packs_mutex_};
+    const auto packs = std::exchange(packs_, {});
+    lock.unlock();
+    for (const auto& [name, bytes] : packs) write_now(name, bytes);
+  }
   const auto lock = step();
   ForwardingBackend::barrier();
+  if (std::exchange(lease_written_, false)) scheduler_.expect_keeper(client_);
 }
 
 std::optional<backends::ObjectInfo> SimulatedBackend::stat(const format::ObjectName& name) {
@@ -201,6 +250,11 @@ void SimulatedBackend::list(format::ObjectType type,
 void SimulatedBackend::remove(const format::ObjectName& name) {
   const auto lock = step();
   ForwardingBackend::remove(name);
+  // Names of snapshots return (undelete), and are removed after the grace time only, when nothing
+  // is promised any more.
+  if (active_ && name.type != format::ObjectType::snapshot && scheduler_.below(20) == 0) {
+    strays_.push_back({name, nullptr});
+  }
 }
 
 }  // namespace vgerfs::testing

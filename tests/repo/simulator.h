@@ -32,22 +32,31 @@ class Scheduler {
   /// Runs all to their ends, each in a thread of its own; what they throw ends the test program.
   void run(const std::vector<std::function<void(std::size_t client)>>& clients);
   /// The client's call comes to the store: others may go first. Called with the baton, also by
-  /// threads of the client that it waits for.
-  void step(std::size_t client);
+  /// threads of the client that it waits for. One in `calls_awake` falls asleep,
+  /// with its keepers if that is more than usual.
+  void step(std::size_t client, std::uint64_t calls_awake = 40);
   void sleep(std::size_t client, std::int64_t seconds);
   /// From now on nobody falls asleep in the middle of a call for longer than some minutes.
   void stay_awake() { long_pauses_ = 1; }
   /// A keeper waits for so long, and then has a turn of its own until it waits again. False when a
   /// stop is requested: whoever did so waits for the keeper, which ends in that one's turn.
   bool wait(std::size_t client, std::int64_t seconds, const std::stop_token& stop);
+  /// The client has started a keeper, and goes on only when that one waits: else what comes next
+  /// would depend on how fast threads start.
+  void expect_keeper(std::size_t client);
   /// Whether the calling thread has turns of its own beside its client's.
   static bool is_keeper();
+  /// Whether it is a keeper's, also when that one goes on in its client's turn, which waits for its
+  /// end.
+  static bool is_keeper_thread();
   /// The longest time since `begin_lease` from a refresh of the client's lease to the end of the
   /// next, or to now: others may have seen nothing newer.
   void begin_lease(std::size_t client);
   std::int64_t lease_gap_s(std::size_t client);
   /// Turns that keepers had.
   std::uint64_t keeper_turns() const { return keeper_turns_; }
+  /// Calls of the store.
+  std::uint64_t calls() const { return calls_; }
 
   /// A number below `bound`, which is the same in every run with the seed.
   std::uint64_t below(std::uint64_t bound) { return random_() % bound; }
@@ -58,6 +67,7 @@ class Scheduler {
     std::size_t client = 0;
     std::int64_t wakes_s = 0;
     bool done = false;
+    bool keeper_expected = false;
     std::int64_t refreshed_s =
         0;  // of clients, as the next: when the last refresh that ended began
     std::int64_t refreshing_s = 0;
@@ -66,6 +76,8 @@ class Scheduler {
     std::unique_ptr<std::condition_variable_any> turned =
         std::make_unique<std::condition_variable_any>();
   };
+  /// With the lock.
+  void await_keeper(std::unique_lock<std::mutex>& lock, std::size_t client);
   std::size_t add_keeper(std::size_t client, std::int64_t wakes_s);
   void end_refresh(Participant& client) const;
   void sleep_for(std::size_t client, std::int64_t seconds, bool everybody);
@@ -78,6 +90,7 @@ class Scheduler {
   std::vector<Participant> participants_;  // guarded by mutex_, as all below; clients come first
   std::optional<std::size_t> turn_;        // none: all are done
   std::uint64_t keeper_turns_ = 0;
+  std::uint64_t calls_ = 0;
   std::size_t long_pauses_ = 4;
 };
 
@@ -104,14 +117,19 @@ class SkewedClock final : public WaitingClock {
   const std::size_t client_;
 };
 
-/// Requests of all clients that a network keeps, to deliver them a second time much later.
-using StrayWrites = std::vector<std::pair<format::ObjectName, Bytes>>;
+/// A request that a network keeps, to deliver it a second time much later.
+struct StrayRequest {
+  format::ObjectName name;
+  std::shared_ptr<const Bytes> written;  // null: removed
+};
+/// Of all clients.
+using StrayRequests = std::vector<StrayRequest>;
 
 /// A client's way to the store: each call waits for its turn.
 class SimulatedBackend final : public backends::ForwardingBackend {
  public:
   SimulatedBackend(MemoryBackend& target, Scheduler& scheduler, std::size_t client,
-                   StrayWrites& strays)
+                   StrayRequests& strays)
       : ForwardingBackend(target),
         memory_(target),
         scheduler_(scheduler),
@@ -133,14 +151,19 @@ class SimulatedBackend final : public backends::ForwardingBackend {
  private:
   /// Lets others go first; then one call of the client's threads at a time, and keepers beside
   /// them.
-  std::unique_lock<std::mutex> step();
+  std::unique_lock<std::mutex> step(std::uint64_t calls_awake = 40);
+  void write_now(const format::ObjectName& name, ByteView bytes);
 
   MemoryBackend& memory_;
   Scheduler& scheduler_;
   const std::size_t client_;
-  StrayWrites& strays_;
+  StrayRequests& strays_;
   std::mutex mutex_;  // one call of the client at a time
+  std::mutex packs_mutex_;
+  // Several threads of the client write them: which comes first is decided at its barrier, by name.
+  std::map<format::ObjectName, Bytes> packs_;  // guarded by packs_mutex_
   bool active_ = false;
+  bool lease_written_ = false;  // by the client itself, whose keeper begins when it is durable
 };
 
 }  // namespace vgerfs::testing
