@@ -164,5 +164,26 @@ TEST_F(Find, WhatCannotBeReadIsNamedAndTheRestIsFound) {
   EXPECT_THAT(result.json()[0].at("versions")[0].at("snapshots"), ElementsAre(one));
 }
 
+// Also one that differs from the one before only in what can be read.
+TEST_F(Find, EverySnapshotThatLacksSomethingIsNamed) {
+  write("d/lost", "1");
+  const std::string one = back_up();
+  for (const auto& pack : std::filesystem::recursive_directory_iterator{repository_ + "/data"}) {
+    if (pack.is_regular_file()) std::filesystem::remove(pack.path());
+  }
+  client_ = "another ";
+  write("f", "2");
+  const std::string two = back_up();
+  write("g", "3");
+  const std::string three = back_up();
+  const RunResult result = admin({"find", "f", "--json"});
+  EXPECT_EQ(result.status, 14);
+  for (const std::string& id : {one, two, three}) {
+    EXPECT_THAT(result.err, HasSubstr("snapshot " + id.substr(0, 8)));
+  }
+  ASSERT_THAT(result.json(), SizeIs(1));
+  EXPECT_THAT(result.json()[0].at("versions")[0].at("snapshots"), ElementsAre(two, three));
+}
+
 }  // namespace
 }  // namespace vgerfs::cli
