@@ -11,7 +11,7 @@ _vgerfs_admin_paths() {
 _vgerfs_admin_command() {
   case $1 in
     '')
-      words='init backup list ls find info restore diff dump delete prune undelete hold release tag compact check rebuild-index repair doctor mount umount commit key lock config version'
+      words='init backup list ls find info restore diff dump copy delete prune undelete hold release tag compact check rebuild-index repair doctor mount umount commit key lock config version'
       options='--help -h --version --repository -r --config --passphrase-file --passphrase-command --passphrase-fd --key-file --cache-dir --state-dir --host --json --quiet -q --verbose -v --accept-rollback'
       argument=":"
       ;;
@@ -58,6 +58,11 @@ _vgerfs_admin_command() {
     'dump')
       words=''
       options='--help -h'
+      argument=":"
+      ;;
+    'copy')
+      words=''
+      options='--help -h --to --to-passphrase-file --to-passphrase-command --to-key-file --host --source -s --tag -t --compression --dry-run -n'
       argument=":"
       ;;
     'delete')
@@ -215,7 +220,7 @@ _vgerfs_admin() {
   for ((i = 1; i < COMP_CWORD; i++)); do
     word=${COMP_WORDS[i]}
     case $word in
-    --repository | -r | --config | --passphrase-file | --passphrase-command | --passphrase-fd | --key-file | --cache-dir | --state-dir | --host | --encryption | --new-key-file | --label | --source | -s | --exclude | -e | --exclude-from | --tag | -t | --stdin-name | --compression | --tag | -t | --snapshot | --host | --source | -s | --tag | -t | --type | --larger | --smaller | --newer | --older | --include | -i | --exclude | -e | --exclude | -e | --keep-last | --keep-hourly | --keep-daily | --keep-weekly | --keep-monthly | --keep-yearly | --keep-within | --keep-tag | --host | --source | -s | --tag | -t | --grace | --add | --remove | --set | --threshold | --max-repack | --grace | --read-data | -o | --role | --host | --label | --new-passphrase-file | --new-passphrase-command | --new-passphrase-fd | --new-key-file | --new-passphrase-file | --new-passphrase-command | --new-passphrase-fd) ((i++)) ;;
+    --repository | -r | --config | --passphrase-file | --passphrase-command | --passphrase-fd | --key-file | --cache-dir | --state-dir | --host | --encryption | --new-key-file | --label | --source | -s | --exclude | -e | --exclude-from | --tag | -t | --stdin-name | --compression | --tag | -t | --snapshot | --host | --source | -s | --tag | -t | --type | --larger | --smaller | --newer | --older | --include | -i | --exclude | -e | --exclude | -e | --to | --to-passphrase-file | --to-passphrase-command | --to-key-file | --host | --source | -s | --tag | -t | --compression | --keep-last | --keep-hourly | --keep-daily | --keep-weekly | --keep-monthly | --keep-yearly | --keep-within | --keep-tag | --host | --source | -s | --tag | -t | --grace | --add | --remove | --set | --threshold | --max-repack | --grace | --read-data | -o | --role | --host | --label | --new-passphrase-file | --new-passphrase-command | --new-passphrase-fd | --new-key-file | --new-passphrase-file | --new-passphrase-command | --new-passphrase-fd) ((i++)) ;;
     -*) ;;
     *)
       if [[ " $words " == *" $word "* ]]; then
@@ -256,6 +261,14 @@ _vgerfs_admin() {
     'prune --keep-daily') : && return ;;
     'prune --keep-hourly') : && return ;;
     'prune --keep-last') : && return ;;
+    'copy --compression') : && return ;;
+    'copy --tag' | 'copy -t') : && return ;;
+    'copy --source' | 'copy -s') : && return ;;
+    'copy --host') : && return ;;
+    'copy --to-key-file') _vgerfs_admin_paths -f && return ;;
+    'copy --to-passphrase-command') : && return ;;
+    'copy --to-passphrase-file') _vgerfs_admin_paths -f && return ;;
+    'copy --to') _vgerfs_admin_paths -d && return ;;
     'diff --exclude' | 'diff -e') : && return ;;
     'restore --exclude' | 'restore -e') : && return ;;
     'restore --include' | 'restore -i') : && return ;;

@@ -10,6 +10,7 @@ complete -c vgerfs-admin -n '__fish_use_subcommand' -a info -d 'Show sizes and f
 complete -c vgerfs-admin -n '__fish_use_subcommand' -a restore -d 'Restore files into a directory'
 complete -c vgerfs-admin -n '__fish_use_subcommand' -a diff -d 'Show what differs between snapshots, or from a directory'
 complete -c vgerfs-admin -n '__fish_use_subcommand' -a dump -d 'Write a file, or a directory as tar, to standard output'
+complete -c vgerfs-admin -n '__fish_use_subcommand' -a copy -d 'Copy snapshots into another repository'
 complete -c vgerfs-admin -n '__fish_use_subcommand' -a delete -d 'Delete snapshots'
 complete -c vgerfs-admin -n '__fish_use_subcommand' -a prune -d 'Remove the snapshots that no rule keeps'
 complete -c vgerfs-admin -n '__fish_use_subcommand' -a undelete -d 'Bring removed snapshots back'
@@ -105,6 +106,17 @@ complete -c vgerfs-admin -n '__fish_seen_subcommand_from diff' -l exclude -s e -
 complete -c vgerfs-admin -n '__fish_seen_subcommand_from diff' -l one-file-system -s x -d 'Stay on the directory\'s file system'
 
 complete -c vgerfs-admin -n '__fish_seen_subcommand_from dump' -l help -s h -d 'Print this help message and exit'
+
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from copy' -l help -s h -d 'Print this help message and exit'
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from copy' -l to -d 'The other repository: path, URL, or label' -x -a '(__fish_complete_directories)'
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from copy' -l to-passphrase-file -d 'File that holds the other one\'s passphrase' -r -F
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from copy' -l to-passphrase-command -d 'Command that prints it' -x
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from copy' -l to-key-file -d 'Key file of the other repository' -r -F
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from copy' -l host -d 'Only snapshots of this host; may be repeated' -x
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from copy' -l source -s s -d 'Only snapshots of this source; may be repeated' -x
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from copy' -l tag -s t -d 'Only those with this tag; may be repeated' -x
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from copy' -l compression -d 'zstd level' -x
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from copy' -l dry-run -s n -d 'Copy nothing; say what would be'
 
 complete -c vgerfs-admin -n '__fish_seen_subcommand_from delete' -l help -s h -d 'Print this help message and exit'
 complete -c vgerfs-admin -n '__fish_seen_subcommand_from delete' -l dry-run -s n -d 'Only show what would be deleted'

@@ -49,6 +49,7 @@ constexpr Command kCommands[] = {
     {"restore", "Restore files into a directory", add_restore},
     {"diff", "Show what differs between snapshots, or from a directory", add_diff},
     {"dump", "Write a file, or a directory as tar, to standard output", add_dump},
+    {"copy", "Copy snapshots into another repository", add_copy},
     {"delete", "Delete snapshots", add_delete},
     {"prune", "Remove the snapshots that no rule keeps", add_prune},
     {"undelete", "Bring removed snapshots back", add_undelete},

@@ -54,6 +54,8 @@ class Context {
   /// By --repository, $VGERFS_REPOSITORY, or the only one of the configuration. Throws
   /// Error{usage}.
   RepositoryChoice repository_choice();
+  /// By location or label. Throws Error{usage}.
+  RepositoryChoice repository_choice(const std::string& wanted);
   /// --host, else the configuration's, else this machine's name. Throws Error{usage} if it is not a
   /// valid name.
   std::string host();
@@ -61,10 +63,16 @@ class Context {
   repo::ClientDirectories directories();
   /// Opens the chosen repository with the secret that is found; prints its warnings.
   std::unique_ptr<repo::Repository> open_repository();
+  /// Opens another one beside it; without a secret of its own it is found as for the first.
+  std::unique_ptr<repo::Repository> open_other_repository(const std::string& wanted,
+                                                          const SecretOptions& secret);
   /// The same with role full. Throws denied for a key that cannot read.
   std::unique_ptr<repo::Repository> open_readable_repository();
 
  private:
+  std::unique_ptr<repo::Repository> open(const RepositoryChoice& choice,
+                                         const SecretOptions& secret);
+
   std::optional<Configuration> configuration_;
 };
 

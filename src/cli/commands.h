@@ -13,6 +13,7 @@ Run add_compact(CLI::App& app);
 Run add_completion(CLI::App& app);
 Run add_config_check(CLI::App& app);
 Run add_config_example(CLI::App& app);
+Run add_copy(CLI::App& app);
 Run add_delete(CLI::App& app);
 Run add_diff(CLI::App& app);
 Run add_doctor(CLI::App& app);

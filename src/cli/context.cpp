@@ -24,6 +24,10 @@ std::string repository_hint(const Configuration& configuration) {
   return fmt::format("the configuration has: {}", fmt::join(names, ", "));
 }
 
+RepositoryChoice chosen(const Configuration& known, const RepositorySettings& settings) {
+  return {settings.url, settings.label, settings.encryption.value_or(known.encryption)};
+}
+
 }  // namespace
 
 const Configuration& Context::configuration() {
@@ -33,29 +37,30 @@ const Configuration& Context::configuration() {
 
 RepositoryChoice Context::repository_choice() {
   const Configuration& known = configuration();
-  const auto chosen = [&](const RepositorySettings& settings) {
-    return RepositoryChoice{settings.url, settings.label,
-                            settings.encryption.value_or(known.encryption)};
-  };
   const auto wanted = options.repository ? options.repository : io.environment("VGERFS_REPOSITORY");
   if (!wanted) {
-    if (known.repositories.size() == 1) return chosen(known.repositories[0]);
+    if (known.repositories.size() == 1) return chosen(known, known.repositories[0]);
     throw Error{
         ErrorCode::usage, "no repository given",
         "use --repository (-r) PATH or LABEL, or the environment variable VGERFS_REPOSITORY; " +
             repository_hint(known)};
   }
-  if (backends::is_location(*wanted) || *wanted == "." || *wanted == "..") {
-    std::string location = absolute_location(*wanted, working_directory());
+  return repository_choice(*wanted);
+}
+
+RepositoryChoice Context::repository_choice(const std::string& wanted) {
+  const Configuration& known = configuration();
+  if (backends::is_location(wanted) || wanted == "." || wanted == "..") {
+    std::string location = absolute_location(wanted, working_directory());
     for (const RepositorySettings& settings : known.repositories) {
-      if (settings.url == location) return chosen(settings);
+      if (settings.url == location) return chosen(known, settings);
     }
     return {std::move(location), {}, known.encryption};
   }
   for (const RepositorySettings& settings : known.repositories) {
-    if (settings.label == *wanted) return chosen(settings);
+    if (settings.label == wanted) return chosen(known, settings);
   }
-  throw Error{ErrorCode::usage, fmt::format("no repository is labelled \"{}\"", *wanted),
+  throw Error{ErrorCode::usage, fmt::format("no repository is labelled \"{}\"", wanted),
               repository_hint(known)};
 }
 
@@ -88,7 +93,16 @@ repo::ClientDirectories Context::directories() {
 }
 
 std::unique_ptr<repo::Repository> Context::open_repository() {
-  const RepositoryChoice choice = repository_choice();
+  return open(repository_choice(), options.secret);
+}
+
+std::unique_ptr<repo::Repository> Context::open_other_repository(const std::string& wanted,
+                                                                 const SecretOptions& secret) {
+  return open(repository_choice(wanted), secret.any() ? secret : options.secret);
+}
+
+std::unique_ptr<repo::Repository> Context::open(const RepositoryChoice& choice,
+                                                const SecretOptions& secret) {
   std::shared_ptr<backends::Backend> store = open_store(choice.location);
   repo::OpenOptions open;
   open.directories = directories();
@@ -98,7 +112,7 @@ std::unique_ptr<repo::Repository> Context::open_repository() {
   open.clock = io.clock;
   const std::string subject = choice.label.empty() ? store->location() : choice.label;
   const repo::Credential credential =
-      to_credential(find_secret(options.secret, choice.encryption, Prompt::once, subject, io));
+      to_credential(find_secret(secret, choice.encryption, Prompt::once, subject, io));
   auto repository = repo::Repository::open(std::move(store), credential, std::move(open));
   for (const std::string& warning : repository->warnings()) output.warning(warning);
   return repository;

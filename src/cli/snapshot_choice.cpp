@@ -26,7 +26,7 @@ std::optional<SnapshotId> find_hidden(const repo::SnapshotList& list, std::strin
   std::copy_if(list.revoked.begin(), list.revoked.end(), std::back_inserter(hidden), has_name);
   if (hidden.empty()) return std::nullopt;
   for (const repo::ListedSnapshot& listed : list.snapshots) {
-    shown += has_name(listed.snapshot->id) ? 1 : 0;
+    if (has_name(listed.snapshot->id)) ++shown;
   }
   if (hidden.size() + shown > 1) {
     throw Error{ErrorCode::usage,

@@ -260,7 +260,7 @@ ListedSnapshot Session::Impl::commit(const SnapshotDraft& draft) {
   Snapshot snapshot;
   snapshot.host = options.host;
   snapshot.source = options.source;
-  snapshot.time = repository.options().clock->now();
+  snapshot.time = draft.time.value_or(clock.now());
   snapshot.paths = draft.paths;
   snapshot.root = draft.root;
   snapshot.parent = draft.parent;

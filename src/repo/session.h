@@ -44,6 +44,7 @@ struct SnapshotDraft {
   std::vector<std::string> tags;
   format::proto::Statistics statistics;  // files, directories, others, logical_bytes, failed…
   std::string trigger;
+  std::optional<Timestamp> time;  // of a copy: the original's; default: now
 };
 
 /// Thread-safe; the pipeline behind `put` is bounded in bytes (chunk_writer.h). Order: construct,

@@ -24,6 +24,7 @@ trap 'rm -rf "$directory"' EXIT
 mkdir "$directory/sub"
 touch "$directory/file"
 
+expect "check commit compact config copy" vgerfs-admin c
 expect "list lock ls" vgerfs-admin l
 expect "find" vgerfs-admin fi
 expect "b c d f l p s" vgerfs-admin find --type ""

@@ -74,7 +74,13 @@ inline Files read_files(repo::Repository& repository, const repo::Snapshot& snap
         Bytes& bytes = files[path];
         repo::ExtentReader{repository.reader(), entry}.for_each(
             [&](const repo::ExtentReader::Located& located) {
-              append(bytes, repository.reader().get(repo::ChunkKind::data, *located.extent.chunk));
+              const repo::Extent& extent = located.extent;
+              if (!extent.chunk) {
+                bytes.resize(bytes.size() + extent.bytes);
+                return;
+              }
+              const Bytes chunk = repository.reader().get(repo::ChunkKind::data, *extent.chunk);
+              append(bytes, ByteView{chunk}.subspan(extent.chunk_offset, extent.bytes));
             });
         return repo::WalkStep::go_on;
       });

@@ -36,9 +36,7 @@ class Mover {
       for (const IndexedPack& pack : repository_.index().find_pack(planned.id)) {
         for (const BlockEntry& block : pack.description.blocks) {
           throw_if_stopped(stop);
-          for (const ChunkEntry& chunk : block.chunks) {
-            if (marks_.contains(chunk.id)) move_chunk(block.chunk_kind, chunk.id, planned.id);
-          }
+          move_block(planned, block);
         }
       }
     } catch (const Error& error) {
@@ -49,31 +47,55 @@ class Mover {
   }
 
  private:
-  void move_chunk(ChunkKind kind, const ChunkId& id, const PackId& from) const {
-    const std::optional<ChunkPlace> keeper = keeper_of(repository_.index(), stored_, id);
-    // A copy is dropped only in favour of one that was hashed.
-    if (keeper && keeper->pack != from && !leaving_.contains(keeper->pack) && is_intact(*keeper))
-      return;
-    const ChunkView view = repository_.reader().view(kind, id);
-    if (repository_.keyring().chunk_id(kind, view.bytes) != id) {
-      throw Error{ErrorCode::corrupt,
-                  fmt::format("chunk {} has other content than its name says", id.short_hex())};
+  void move_block(const PlannedPack& from, const BlockEntry& block) const {
+    std::optional<Bytes> plain;
+    std::size_t offset = 0;
+    for (const ChunkEntry& chunk : block.chunks) {
+      if (marks_.contains(chunk.id) && !is_kept_elsewhere(from, chunk.id)) {
+        if (!plain) plain = read(from.id, block);
+        move_chunk(
+            block.chunk_kind, chunk,
+            plain->empty() ? ByteView{} : ByteView{*plain}.subspan(offset, chunk.plain_bytes));
+      }
+      offset += chunk.plain_bytes;
     }
-    session_.put_again(kind, view.bytes);
   }
 
-  bool is_intact(const ChunkPlace& place) const {
+  /// `bytes`: what the block says; empty if it cannot be read.
+  void move_chunk(ChunkKind kind, const ChunkEntry& chunk, ByteView bytes) const {
+    // Naming it is the check: content that belies its name is stored as what it is, and is dead.
+    if (!bytes.empty() && session_.put_again(kind, bytes).id == chunk.id) return;
+    const ChunkView another = repository_.reader().view(kind, chunk.id);
+    if (repository_.keyring().chunk_id(kind, another.bytes) != chunk.id) {
+      throw Error{ErrorCode::corrupt, fmt::format("chunk {} has other content than its name says",
+                                                  chunk.id.short_hex())};
+    }
+    session_.put_again(kind, another.bytes);
+  }
+
+  /// A copy is dropped only in favour of one that was hashed.
+  bool is_kept_elsewhere(const PlannedPack& from, const ChunkId& id) const {
+    if (!from.has_copies) return false;
+    const std::optional<ChunkPlace> keeper = keeper_of(repository_.index(), stored_, id);
+    if (!keeper || keeper->pack == from.id || leaving_.contains(keeper->pack)) return false;
+    const Bytes plain = read(keeper->pack, keeper->block);
+    if (plain.empty()) return false;
+    const BlockEntry& block = keeper->block;
+    const ChunkEntry& chunk = block.chunks[keeper->position];
+    return repository_.keyring().chunk_id(
+               block.chunk_kind, ByteView{plain}.subspan(keeper->offset, chunk.plain_bytes)) ==
+           chunk.id;
+  }
+
+  /// A block's chunks, or nothing if it is damaged.
+  Bytes read(const PackId& pack, const BlockEntry& block) const {
     try {
-      Bytes stored(place.block.stored_bytes);
-      repository_.backend().read(format::pack_name(place.pack), place.block.offset, stored);
-      const Bytes plain = open_block(stored, place.block, repository_.keyring());
-      const ChunkEntry& chunk = place.block.chunks[place.position];
-      return repository_.keyring().chunk_id(
-                 place.block.chunk_kind,
-                 ByteView{plain}.subspan(place.offset, chunk.plain_bytes)) == chunk.id;
+      Bytes stored(block.stored_bytes);
+      repository_.backend().read(format::pack_name(pack), block.offset, stored);
+      return open_block(stored, block, repository_.keyring());
     } catch (const Error& error) {
       if (error.code() != ErrorCode::corrupt && error.code() != ErrorCode::not_found) throw;
-      return false;
+      return {};
     }
   }
 
