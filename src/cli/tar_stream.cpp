@@ -148,28 +148,25 @@ struct TarStream::Impl {
 
   void close() noexcept {
     is_over = true;
-    if (archive != nullptr) {
-      ::archive_write_fail(archive);  // or freeing it would end the archive properly
-      ::archive_write_free(archive);
-    }
+    ::archive_write_free(archive);  // would end the archive properly, but nobody listens any more
     ::archive_entry_free(entry);
     archive = nullptr;
     entry = nullptr;
   }
 
+  /// Never fails towards libarchive 3.6, which leaks its buffer then: `require` tells.
   static la_ssize_t on_write(struct archive*, void* self, const void* bytes, std::size_t count) {
     Impl& impl = *static_cast<Impl*>(self);
-    if (impl.is_over) return -1;
     try {
-      impl.write({static_cast<const std::byte*>(bytes), count});
-      return static_cast<la_ssize_t>(count);
+      if (!impl.is_over) impl.write({static_cast<const std::byte*>(bytes), count});
     } catch (...) {
       impl.failure = std::current_exception();  // not through C code
-      return -1;
+      impl.is_over = true;
     }
+    return static_cast<la_ssize_t>(count);
   }
-  void require(int result) {
-    if (failure) std::rethrow_exception(std::exchange(failure, nullptr));
+  void require(int result) const {
+    if (failure) std::rethrow_exception(failure);
     // A warning: a name that is not UTF-8 is written as it is.
     if (result >= ARCHIVE_WARN) return;
     const char* text = ::archive_error_string(archive);
