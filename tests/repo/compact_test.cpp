@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "maintenance_world.h"
+#include "repo/maintenance/rebuild_index.h"
 #include "support/error_of.h"
 
 namespace vgerfs::repo {
@@ -263,6 +264,35 @@ TEST_F(Compact, PacksThatNoRecordNamesGoAfterTheGraceTimes) {
   pass(kOverGrace);
   EXPECT_EQ(run(*repository_).deleted_packs, 2U);
   EXPECT_EQ(count(ObjectType::pack), 2U);
+  verify();
+}
+
+TEST_F(Compact, PacksThatNoRecordNamesStayWhileAChunkIsMissed) {
+  const Files files = random_files(1, 2);
+  {
+    // All trees can be read: another record names them.
+    Session session{*repository_, session_options()};
+    session.put(ChunkKind::data, files.begin()->second);
+    session.checkpoint();
+    const auto lost = test.store().names(ObjectType::index).front();
+    const Entry root = testing::put_files(session, repository_->keyring(), files);
+    expected[session.commit(testing::draft_of(root)).snapshot->id] = files;
+    test.store().erase(lost);
+  }
+  pass(kOverGrace);
+  const auto before = test.store().names(ObjectType::pack);
+  const auto client = test.open(TestRepository::full_key(), "new", true);
+  const CompactResult result = run(*client);
+  EXPECT_EQ(result.condemned_packs, 0U);
+  EXPECT_EQ(result.plan.waiting_packs, 1U);
+  ASSERT_FALSE(result.plan.notes.empty());
+  EXPECT_NE(result.plan.notes.back().find("rebuild-index"), std::string::npos);
+  EXPECT_EQ(test.store().names(ObjectType::pack), before);
+  {
+    const auto lease = ExclusiveLease::acquire(*client);
+    const RebuildPlan plan = plan_rebuild(*client, *lease, {}, {});
+    execute(plan, *client, *lease, {}, nullptr, {});
+  }
   verify();
 }
 

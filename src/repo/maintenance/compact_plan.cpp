@@ -57,7 +57,8 @@ class Planner {
         times_(repository),
         facts_(index_.facts()),
         due_s_(due_time(lease, options)),
-        repeated_(repository.cache_directory()) {
+        repeated_(repository.cache_directory()),
+        named_(marks.size()) {
     for (const ListedLease& session : lease.sessions()) {
       if (session.lease) live_.insert(session.lease->session);
     }
@@ -108,6 +109,7 @@ class Planner {
       for (const ChunkEntry& chunk : block.chunks) {
         all += chunk.plain_bytes;
         if (!marks_.contains(chunk.id)) continue;
+        if (const auto position = marks_.position(chunk.id)) named_[*position] = true;
         if (is_kept_elsewhere(chunk.id, pack.description.id)) {
           planned.has_copies = true;
         } else {
@@ -178,6 +180,8 @@ class Planner {
 
   /// Packs that no record names, and buried ones that a crash left.
   void look_at_store() {
+    const auto missed = std::count(named_.begin(), named_.end(), false);
+    std::uint64_t spared = 0;
     // A record that was written since the index was read may name them: asked again when they are
     // condemned, and when they are due.
     repository_.backend().list(format::ObjectType::pack, [&](const backends::ObjectInfo& info) {
@@ -185,12 +189,22 @@ class Planner {
       if (known_.contains(id) || condemned_.contains(id)) return;
       if (index_.is_buried(id)) {
         plan_.leftovers.push_back(id);
+      } else if (missed > 0) {
+        ++plan_.waiting_packs;
+        plan_.waiting_bytes += info.stored_bytes;
+        ++spared;
       } else if (info.stored_at && info.stored_at->s <= due_s_ && lease_.sessions().empty()) {
         plan_.orphans.push_back({id, info.stored_bytes, 0, false});
       } else {
         ++plan_.young_packs;  // its session may be at work, and its lease does not name it
       }
     });
+    if (spared > 0) {
+      plan_.notes.push_back(fmt::format(
+          "packs that no record names stay ({}): {} of the chunks that snapshots need are "
+          "in no record, and may lie there; rebuild-index finds them",
+          spared, missed));
+    }
   }
 
   void plan_snapshots() {
@@ -240,6 +254,7 @@ class Planner {
   const FactState facts_;
   const std::int64_t due_s_;
   PrefixSet repeated_;
+  std::vector<bool> named_;  // by Marks::position: whether a pack of the index holds the chunk
   std::set<SessionId> live_;
   std::unordered_set<PackId> condemned_;
   std::unordered_map<RecordId, IndexedRecord> records_;

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <set>
 #include <stop_token>
 #include <unordered_map>
@@ -40,6 +41,11 @@ class Marks {
     return needed_.contains(id.prefix()) || late_.contains(id.prefix());
   }
   std::uint64_t nodes() const noexcept { return entered_.size(); }
+  /// Distinct chunks that mark_repository found, and which of them one is.
+  std::size_t size() const noexcept { return needed_.size(); }
+  std::optional<std::size_t> position(const ChunkId& id) const noexcept {
+    return needed_.find(id.prefix());
+  }
 
  private:
   /// False if one of the removed ones cannot be read: it is taken out, mark again.

@@ -154,14 +154,14 @@ void PrefixSet::merge_runs() {
   mapped_ = true;
 }
 
-bool PrefixSet::contains(std::uint64_t prefix) const noexcept {
+std::optional<std::size_t> PrefixSet::find(std::uint64_t prefix) const noexcept {
   // The numbers are uniform: interpolation finds one in a few looks.
   std::size_t low = 0;
   std::size_t high = sorted_.size();  // sorted_[low] <= prefix < sorted_[high], where they exist
   while (high - low > 16) {
     const std::uint64_t first = sorted_[low];
     const std::uint64_t last = sorted_[high - 1];
-    if (prefix < first || prefix > last) return false;
+    if (prefix < first || prefix > last) return std::nullopt;
     if (first == last) break;
     const double share = static_cast<double>(prefix - first) / static_cast<double>(last - first);
     const std::size_t guess =
@@ -180,10 +180,13 @@ bool PrefixSet::contains(std::uint64_t prefix) const noexcept {
     } else {
       low = to;
     }
-    if (low >= high) return false;
+    if (low >= high) return std::nullopt;
   }
-  return std::binary_search(sorted_.begin() + static_cast<std::ptrdiff_t>(low),
-                            sorted_.begin() + static_cast<std::ptrdiff_t>(high), prefix);
+  const auto end = sorted_.begin() + static_cast<std::ptrdiff_t>(high);
+  const auto found =
+      std::lower_bound(sorted_.begin() + static_cast<std::ptrdiff_t>(low), end, prefix);
+  if (found == end || *found != prefix) return std::nullopt;
+  return static_cast<std::size_t>(found - sorted_.begin());
 }
 
 }  // namespace vgerfs::repo

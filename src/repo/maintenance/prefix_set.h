@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -11,9 +12,9 @@
 
 namespace vgerfs::repo {
 
-/// First `add`, then `finish` once, then `contains`. The numbers are prefixes of ids, uniformly
-/// distributed. Of 100 million 800 MB lie in a file without a name that is mapped, 64 MiB in
-/// memory. One thread at a time, but `contains`. Throws no_space, io.
+/// First `add`, then `finish` once, then `contains` and `find`. The numbers are prefixes of ids,
+/// uniformly distributed. Of 100 million 800 MB lie in a file without a name that is mapped, 64 MiB
+/// in memory. One thread at a time, but those two. Throws no_space, io.
 class PrefixSet {
  public:
   /// `directory`: for the files.
@@ -24,7 +25,9 @@ class PrefixSet {
 
   void add(std::uint64_t prefix);
   void finish();
-  bool contains(std::uint64_t prefix) const noexcept;
+  bool contains(std::uint64_t prefix) const noexcept { return find(prefix).has_value(); }
+  /// Its place among the distinct numbers in ascending order.
+  std::optional<std::size_t> find(std::uint64_t prefix) const noexcept;
   std::uint64_t size() const noexcept { return sorted_.size(); }
 
  private:
