@@ -175,16 +175,18 @@ void encode_additions(const std::vector<PackDescription>& packs, proto::Addition
 
 }  // namespace
 
-std::size_t record_weight(const PackDescription& pack) noexcept {
-  // Varints of 32 bits have at most 5 bytes, of 64 bits 10; the rest is ids, tags and field
-  // headers.
-  constexpr std::size_t kPackBytes = 32 + 10 + 5 + 80;
+// Varints of 32 bits have at most 5 bytes, of 64 bits 10; the rest is ids, tags and field headers.
+std::size_t record_weight(const BlockEntry& block) noexcept {
   constexpr std::size_t kBlockBytes = 5 + crypto::kAeadTagBytes + 1 + 5;
   constexpr std::size_t kChunkBytes = ChunkId::kSize + 5;
-  return std::accumulate(pack.blocks.begin(), pack.blocks.end(), kPackBytes,
-                         [](std::size_t sum, const BlockEntry& block) {
-                           return sum + kBlockBytes + kChunkBytes * block.chunks.size();
-                         });
+  return kBlockBytes + kChunkBytes * block.chunks.size();
+}
+
+std::size_t record_weight(const PackDescription& pack) noexcept {
+  constexpr std::size_t kPackBytes = 32 + 10 + 5 + 80;
+  return std::accumulate(
+      pack.blocks.begin(), pack.blocks.end(), kPackBytes,
+      [](std::size_t sum, const BlockEntry& block) { return sum + record_weight(block); });
 }
 
 Bytes seal_record(const IndexRecord& record, const Keyring& keyring, crypto::Cipher cipher,

@@ -53,6 +53,8 @@ inline constexpr std::size_t kRecordWeightOfHead = 40;
 /// Upper bound of what a pack adds to a record's size: writers split by it. For facts see
 /// facts_weight.
 std::size_t record_weight(const PackDescription& pack) noexcept;
+/// What one of its blocks adds to that.
+std::size_t record_weight(const BlockEntry& block) noexcept;
 
 /// Decrypts, checks certificate, signature and columns. Throws corrupt; unsupported for what this
 /// version does not implement.

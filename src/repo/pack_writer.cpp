@@ -4,6 +4,7 @@
 
 #include "base/thread.h"
 #include "repo/block.h"
+#include "repo/index_record.h"
 #include "repo/limits.h"
 #include "repo/pack.h"
 
@@ -12,6 +13,8 @@ namespace {
 
 constexpr unsigned kStorers = 2;
 constexpr std::size_t kIdlePackBuffers = 6;
+/// Of a pack of tiny chunks: it must fit into a record, with others.
+constexpr std::size_t kMaxPackWeight = std::size_t{4} << 20;
 
 }  // namespace
 
@@ -33,8 +36,10 @@ std::optional<PackWriter::FullPack> PackWriter::append(PendingBlock& block, Byte
   OpenPack& open = open_packs_[static_cast<std::size_t>(kind) - 1];
   std::optional<FullPack> full;
   const std::lock_guard lock{open.mutex};
+  const std::size_t weight = record_weight(entry);
   if (open.pack &&
-      (open.pack->bytes.size() + sealed.size() + pack_tail_bytes(open.pack->blocks.size() + 1) >
+      (open.weight + weight > kMaxPackWeight ||
+       open.pack->bytes.size() + sealed.size() + pack_tail_bytes(open.pack->blocks.size() + 1) >
            pack_bytes_ ||
        open.pack->blocks.size() >= kMaxPackBlocks)) {
     full = close_pack(open);
@@ -42,6 +47,7 @@ std::optional<PackWriter::FullPack> PackWriter::append(PendingBlock& block, Byte
   if (!open.pack) {
     open.pack = std::make_shared<PendingPack>(kind);
     open.pack->bytes = pool_.take();
+    open.weight = 0;
     begin_pack(open.pack->bytes, kind, random_);
   }
   const std::lock_guard pack_lock{open.pack->mutex};
@@ -51,6 +57,7 @@ std::optional<PackWriter::FullPack> PackWriter::append(PendingBlock& block, Byte
   block.pack = open.pack;
   block.plain = {};
   open.pack->blocks.push_back(std::move(entry));
+  open.weight += weight;
   return full;
 }
 

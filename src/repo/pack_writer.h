@@ -64,6 +64,7 @@ class PackWriter {
   struct OpenPack {
     std::mutex mutex;  // taken before PendingPack::mutex
     std::shared_ptr<PendingPack> pack;
+    std::size_t weight = 0;  // of its blocks in a record
   };
 
   void store_loop();

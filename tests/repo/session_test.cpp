@@ -1,5 +1,6 @@
 #include "repo/session.h"
 
+#include <span>
 #include <thread>
 #include <vector>
 
@@ -55,6 +56,19 @@ TEST(Session, WhatItCommittedCanBeReadByAnotherClient) {
     const ChunkKind kind = i + 1 == chunks.size() ? ChunkKind::tree : ChunkKind::data;
     EXPECT_EQ(repository->reader().get(kind, chunks[i].first), chunks[i].second);
   }
+}
+
+TEST(Session, PacksOfTinyChunksFitIntoRecords) {
+  // Of 56 stored bytes each: one pack of the usual size would have more than a record can name.
+  constexpr std::uint64_t kChunks = 600'000;
+  TestRepository test;
+  const auto repository = test.open(TestRepository::full_key(), "client");
+  Session session{*repository, session_options()};
+  for (std::uint64_t i = 0; i < kChunks; ++i) {
+    session.put(ChunkKind::data, std::as_bytes(std::span{&i, 1}));
+  }
+  session.commit(draft());
+  EXPECT_EQ(repository->index().totals().chunks, kChunks);
 }
 
 TEST(Session, PendingChunksReadBackBeforeAndAfterTheCheckpoint) {
