@@ -538,7 +538,7 @@ TEST_P(Simulator, NothingThatIsNeededIsLost) {
   keep_freed_memory();
   const std::uint64_t first = count_of("VGERFS_SIMULATOR_SEED", testing::test_seed());
   const std::uint64_t all = count_of("VGERFS_SIMULATOR_SCHEDULES",
-                                     testing::test_size(std::uint64_t{1000}, std::uint64_t{40}));
+                                     testing::test_size(std::uint64_t{200}, std::uint64_t{40}));
   int schedules = 0;
   int commits = 0;
   int slow_commits = 0;
