@@ -4,7 +4,6 @@
 
 #include <google/protobuf/message.h>
 
-#include "repo/certificate.h"
 #include "repo/keyrings.h"
 #include "repo/message.h"
 #include "repo/signed_object.h"
@@ -19,22 +18,6 @@ inline Bytes forge(EnvelopeKind kind, const google::protobuf::Message& message,
   return seal_signed(
       {.kind = kind, .cipher = crypto::Cipher::chacha20poly1305, .data_key = data_key},
       keyring.envelope_keys(), keyring.author(), random, encode_message(message));
-}
-
-/// A certificate with any payload, signed by this root.
-inline format::proto::SignedCertificate forge_certificate(ByteView payload,
-                                                          const RepositoryId& repository,
-                                                          const crypto::SigningKey& root) {
-  Bytes to_sign;
-  ByteWriter writer{to_sign};
-  writer.bytes(bytes_of("vgerfs/1 certificate"));
-  writer.u8(0);
-  writer.bytes(repository.view());
-  writer.bytes(payload);
-  format::proto::SignedCertificate forged;
-  forged.set_certificate(raw_string(payload));
-  forged.set_signature(raw_string(root.sign(to_sign)));
-  return forged;
 }
 
 /// The payload of an object, whoever signed it.

@@ -104,21 +104,6 @@ class Restores : public ::testing::Test {
     const auto entry = find_path(repository_->reader(), latest(*repository_).root, path);
     return restore(*repository_, entry.value(), std::move(options));
   }
-  /// The root of the latest snapshot when the tree of its directory d is lost: only `left` is
-  /// beside it.
-  Entry root_without_tree_of_d(const std::vector<std::string>& left) {
-    Entry root = latest(*repository_).root;
-    Entry broken = find_path(repository_->reader(), root, "d").value();
-    broken.set_subtree(ChunkId{}.raw());
-    Session session{*repository_, {.host = "host", .source = "broken", .checkpoint_interval_s = 0}};
-    DirectoryBuilder builder{session, repository_->keyring().split_key()};
-    builder.add(broken);
-    for (const std::string& name : left)
-      builder.add(find_path(repository_->reader(), root, name).value());
-    root.set_subtree(builder.finish()->raw());
-    session.checkpoint();
-    return root;
-  }
   std::string target_differences() {
     return testing::differences(testing::describe_tree(root()), testing::describe_tree(target()));
   }
@@ -426,9 +411,17 @@ TEST_F(Removals, KeepWhatIsInADirectoryOfWhichTheTreeCannotBeRead) {
   back_up();
   run();
   write_file(in_target("d/mine"), "m");
+  Entry root = latest(*repository_).root;
+  Entry broken = find_path(repository_->reader(), root, "d").value();
+  broken.set_subtree(ChunkId{}.raw());
+  Session session{*repository_, {.host = "host", .source = "broken", .checkpoint_interval_s = 0}};
+  DirectoryBuilder builder{session, repository_->keyring().split_key()};
+  builder.add(broken);
+  root.set_subtree(builder.finish()->raw());
+  session.checkpoint();
   RestoreOptions options = in_place();
   options.target = target();
-  const RestoreResult result = restore(*repository_, root_without_tree_of_d({}), options);
+  const RestoreResult result = restore(*repository_, root, options);
   EXPECT_GE(result.failures.corrupt, 1U);
   EXPECT_EQ(result.removed, 0U);
   EXPECT_EQ(read_file(in_target("d/x")), "x");
@@ -535,8 +528,18 @@ TEST_F(Restores, ADirectoryThatCannotBeReadIsNamedAndTheRestIsRestored) {
   write_file(at("d/x"), "x");
   write_file(at("e"), "e");
   back_up();
+  Entry root = latest(*repository_).root;
+  // A tree that names a chunk that is not there.
+  Entry broken = find_path(repository_->reader(), root, "d").value();
+  broken.set_subtree(ChunkId{}.raw());
+  Session session{*repository_, {.host = "host", .source = "broken", .checkpoint_interval_s = 0}};
+  DirectoryBuilder builder{session, repository_->keyring().split_key()};
+  builder.add(broken);
+  builder.add(find_path(repository_->reader(), root, "e").value());
+  root.set_subtree(builder.finish()->raw());
+  session.checkpoint();
   testing::RecordedProgress progress;
-  run_restore(repository_->reader(), root_without_tree_of_d({"e"}), {.target = target()}, progress);
+  run_restore(repository_->reader(), root, {.target = target()}, progress);
   EXPECT_EQ(progress.failures, (std::map<std::string, FailureKind>{{"d", FailureKind::corrupt}}));
   EXPECT_EQ(read_file(in_target("e")), "e");
 }
