@@ -30,6 +30,7 @@ struct File {
   bool exclusive = false;
   // The WAL's index: pieces that stay where they are, and how often each lock is held (-1: alone).
   std::vector<std::unique_ptr<unsigned char[]>> pieces;
+  int users = 0;  // connections that hold pointers into them
   std::array<int, SQLITE_SHM_NLOCK> locks{};
 };
 
@@ -47,6 +48,7 @@ struct Connection {
   int level = SQLITE_LOCK_NONE;
   unsigned shared_locks = 0;
   unsigned exclusive_locks = 0;
+  bool uses_pieces = false;
 };
 
 /// What SQLite has room for: it calls through `base`.
@@ -158,8 +160,10 @@ int sector_size(sqlite3_file*) { return 4096; }
 int characteristics(sqlite3_file*) { return SQLITE_IOCAP_POWERSAFE_OVERWRITE; }
 
 int map_piece(sqlite3_file* raw, int number, int size, int extend, void volatile** out) {
-  File& file = *connection_of(raw).file;
+  Connection& connection = connection_of(raw);
+  File& file = *connection.file;
   const std::lock_guard lock{file.mutex};
+  if (!std::exchange(connection.uses_pieces, true)) ++file.users;
   const auto at = static_cast<std::size_t>(number);
   if (file.pieces.size() <= at && extend == 0) {
     *out = nullptr;
@@ -206,10 +210,12 @@ int lock_pieces(sqlite3_file* raw, int offset, int count, int flags) {
 void order_memory(sqlite3_file* raw) { const std::lock_guard lock{connection_of(raw).file->mutex}; }
 
 int unmap_pieces(sqlite3_file* raw, int remove) {
-  if (remove == 0) return SQLITE_OK;
-  File& file = *connection_of(raw).file;
+  Connection& connection = connection_of(raw);
+  File& file = *connection.file;
   const std::lock_guard lock{file.mutex};
-  file.pieces.clear();  // SQLite asks for it when it closes the last connection
+  if (std::exchange(connection.uses_pieces, false)) --file.users;
+  // Who closes takes himself for the last one; another may just have come.
+  if (remove != 0 && file.users == 0) file.pieces.clear();
   return SQLITE_OK;
 }
 
