@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "repo/block.h"
 #include "repo/extents.h"
 #include "repo/limits.h"
 #include "repo/maintenance/stops_work.h"
@@ -79,7 +80,7 @@ class VerifiedSource final : public ChunkSource {
 
  private:
   void check(ChunkKind kind, const ChunkId& id, ByteView bytes) const {
-    if (keys_.chunk_id(kind, bytes) != id) {
+    if (!chunk_matches(keys_, kind, id, bytes)) {
       throw Error{ErrorCode::corrupt,
                   fmt::format("chunk {} does not hold what its name says", id.short_hex())};
     }
@@ -205,7 +206,7 @@ class TreeCopy {
     const bool is_known = old.original != nullptr && old.original->subtree() == entry.subtree();
     const auto copied = copied_.find(entry.subtree());
     if (!is_known && copied == copied_.end() && !entry.subtree().empty()) {
-      enter(entry, path, entry.type() == EntryType::ENTRY_DIRECTORY ? old : BaseDirectory::Found{});
+      enter(entry, path, old);
       return;
     }
     Entry made = without_chunks(entry);
@@ -220,7 +221,7 @@ class TreeCopy {
       throw Error{ErrorCode::corrupt, "the directories are too deep"};
     auto frame =
         std::make_unique<Frame>(source_, entry, without_chunks(entry), path, session_, split_key_);
-    if (old.original != nullptr && old.original->type() == EntryType::ENTRY_DIRECTORY)
+    if (old.original != nullptr)
       frame->base = std::make_unique<BaseDirectory>(source_, copies_, *old.original, *old.copy);
     frames_.push_back(std::move(frame));
   }

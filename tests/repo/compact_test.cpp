@@ -25,6 +25,16 @@ class Compact : public ::testing::Test, protected MaintenanceWorld {
     return compact(repository, options, dry_run, nullptr, {});
   }
   void pass(std::chrono::hours hours) { clock.advance(hours); }
+  /// Returns a record that names some of the data, while another one names all trees.
+  format::ObjectName commit_in_two_records(const Files& files) {
+    Session session{*repository_, session_options()};
+    session.put(ChunkKind::data, files.begin()->second);
+    session.checkpoint();
+    const auto record = test.store().names(ObjectType::index).front();
+    const Entry root = testing::put_files(session, repository_->keyring(), files);
+    expected[session.commit(testing::draft_of(root)).snapshot->id] = files;
+    return record;
+  }
 
   std::unique_ptr<Repository> repository_ = open("client");
 };
@@ -185,17 +195,7 @@ TEST_F(Compact, ADamagedSnapshotStopsIt) {
 }
 
 TEST_F(Compact, AnUnreadableRecordStopsIt) {
-  const Files files = random_files(1, 1);
-  {
-    // All trees can be read: their packs are named by another record.
-    Session session{*repository_, session_options()};
-    session.put(ChunkKind::data, files.begin()->second);
-    session.checkpoint();
-    const auto record = test.store().names(ObjectType::index).front();
-    const Entry root = testing::put_files(session, repository_->keyring(), files);
-    session.commit(testing::draft_of(root));
-    test.store().overwrite(record, Bytes(100));
-  }
+  test.store().overwrite(commit_in_two_records(random_files(1, 1)), Bytes(100));
   const auto fresh = open("fresh");
   pass(kOverGrace);
   const auto before = test.store().names();
@@ -268,17 +268,7 @@ TEST_F(Compact, PacksThatNoRecordNamesGoAfterTheGraceTimes) {
 }
 
 TEST_F(Compact, PacksThatNoRecordNamesStayWhileAChunkIsMissed) {
-  const Files files = random_files(1, 2);
-  {
-    // All trees can be read: another record names them.
-    Session session{*repository_, session_options()};
-    session.put(ChunkKind::data, files.begin()->second);
-    session.checkpoint();
-    const auto lost = test.store().names(ObjectType::index).front();
-    const Entry root = testing::put_files(session, repository_->keyring(), files);
-    expected[session.commit(testing::draft_of(root)).snapshot->id] = files;
-    test.store().erase(lost);
-  }
+  test.store().erase(commit_in_two_records(random_files(1, 2)));
   pass(kOverGrace);
   const auto before = test.store().names(ObjectType::pack);
   const auto client = test.open(TestRepository::full_key(), "new", true);

@@ -66,7 +66,7 @@ class Mover {
     // Naming it is the check: content that belies its name is stored as what it is, and is dead.
     if (!bytes.empty() && session_.put_again(kind, bytes).id == chunk.id) return;
     const ChunkView another = repository_.reader().view(kind, chunk.id);
-    if (repository_.keyring().chunk_id(kind, another.bytes) != chunk.id) {
+    if (!chunk_matches(repository_.keyring(), kind, chunk.id, another.bytes)) {
       throw Error{ErrorCode::corrupt, fmt::format("chunk {} has other content than its name says",
                                                   chunk.id.short_hex())};
     }
@@ -82,9 +82,8 @@ class Mover {
     if (plain.empty()) return false;
     const BlockEntry& block = keeper->block;
     const ChunkEntry& chunk = block.chunks[keeper->position];
-    return repository_.keyring().chunk_id(
-               block.chunk_kind, ByteView{plain}.subspan(keeper->offset, chunk.plain_bytes)) ==
-           chunk.id;
+    return chunk_matches(repository_.keyring(), block.chunk_kind, chunk.id,
+                         ByteView{plain}.subspan(keeper->offset, chunk.plain_bytes));
   }
 
   /// A block's chunks, or nothing if it is damaged.
