@@ -1,5 +1,14 @@
 include(GoogleTest)
 
+# Tests are compiled more often than they are run: what they test is optimised, they are not. (Fortification wants -O1.)
+if(VGERFS_SANITIZE)
+  set(vgerfs_test_options -O0 -g1)
+else()
+  set(vgerfs_test_options -O1 -g1)
+endif()
+
+include(PrecompiledHeaders)
+
 add_custom_target(header_check COMMENT "Every header compiles alone")
 add_custom_target(generated COMMENT "Generated sources")
 
@@ -21,6 +30,7 @@ function(vgerfs_library name)
     add_library(${target} STATIC ${arg_SOURCES})
     set(scope PUBLIC)
     target_link_libraries(${target} PRIVATE vgerfs_warnings)
+    vgerfs_precompiled(${target} libraries)
   else()
     add_library(${target} INTERFACE)
     set(scope INTERFACE)
@@ -79,6 +89,7 @@ function(vgerfs_header_check target)
       set_target_properties(${target}_headers PROPERTIES EXCLUDE_FROM_ALL ON)
     endif()
     target_link_libraries(${target}_headers PRIVATE ${target} vgerfs_warnings)
+    target_compile_options(${target}_headers PRIVATE -O0 -g0 -U_FORTIFY_SOURCE)
     add_dependencies(header_check ${target}_headers)
   endif()
 endfunction()
@@ -96,13 +107,6 @@ function(vgerfs_program name source)
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bin)
   install(TARGETS ${name} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 endfunction()
-
-# Tests are compiled more often than they are run: what they test is optimised, they are not. (Fortification wants -O1.)
-if(VGERFS_SANITIZE)
-  set(vgerfs_test_options -O0 -g1)
-else()
-  set(vgerfs_test_options -O1 -g1)
-endif()
 
 # vgerfs_test(<name> SOURCES <file>... [DEPS <target>...] [LABELS <label>...] [TIMEOUT <seconds>])
 #
@@ -128,6 +132,7 @@ function(vgerfs_test name)
   target_compile_options(test_${name} PRIVATE ${vgerfs_test_options})
   target_compile_definitions(test_${name} PRIVATE VGERFS_TEST_DATA="${CMAKE_CURRENT_SOURCE_DIR}/data")
   target_link_libraries(test_${name} PRIVATE ${arg_DEPS} GTest::gmock GTest::gtest_main vgerfs_warnings)
+  vgerfs_precompiled(test_${name} tests)
   gtest_discover_tests(test_${name}
     TEST_PREFIX ${name}.
     DISCOVERY_MODE PRE_TEST
