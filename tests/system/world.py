@@ -2,6 +2,7 @@
 
 Every test runs in a mount namespace of its own, where `mount -t fuse.vgerfs` finds the helpers of the build under test in /sbin.
 """
+import atexit
 import contextlib
 import json
 import os
@@ -48,6 +49,11 @@ def enter_namespace():
         with contextlib.suppress(FileNotFoundError):
             os.unlink(link)
         os.symlink(os.path.join(BIN, "vgerfs"), link)
+
+    @atexit.register
+    def leave():
+        subprocess.run(["umount", "--lazy", sbin], check=False)
+        shutil.rmtree(overlay, ignore_errors=True)
 
 
 class Failure(Exception):
