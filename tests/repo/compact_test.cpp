@@ -12,6 +12,7 @@ namespace vgerfs::repo {
 namespace {
 
 using format::ObjectType;
+using testing::Call;
 using testing::error_of;
 using testing::Files;
 using testing::MaintenanceWorld;
@@ -365,6 +366,52 @@ TEST_F(Compact, NowNeedsNoPatienceAndNoSession) {
   EXPECT_EQ(result.deleted_packs, 2U);
   EXPECT_EQ(result.deleted_snapshots, 1U);
   verify();
+}
+
+TEST(CompactBesideASession, LosesNothingAtWhicheverCallThatOneEnds) {
+  bool ended_within = true;
+  for (std::uint64_t nth = 1; ended_within; ++nth) {
+    SCOPED_TRACE(nth);
+    MaintenanceWorld world;
+    const auto maintainer = world.open("maintainer");
+    testing::FaultyBackend& calls = world.test.faulty();
+    const auto other = world.open("other");
+    const Files files = random_files(1, 2, 2000);
+    const SnapshotId old = world.commit(*other, files);
+    world.commit(*other, random_files(100, 2, 2000));
+    world.remove(*other, old);
+
+    // It relies on the removed snapshot's packs, which are condemned right after, and buried in the
+    // same run if nothing holds them.
+    std::optional<Session> session;
+    Entry root;
+    const auto end = [&] {
+      world.expected[session->commit(testing::draft_of(root)).snapshot->id] = files;
+      session.reset();
+    };
+    const auto begin = [&] {
+      session.emplace(*other, MaintenanceWorld::session_options("etc"));
+      root = testing::put_files(*session, other->keyring(), files);
+      EXPECT_EQ(session->counters().stored_bytes, 0U) << "it relies on nothing";
+      calls.before_call(nth, end);
+    };
+    // The first write is the maintainer's lease, the second one the condemnation.
+    calls.before_next(Call::write, [&] { calls.before_next(Call::write, begin); });
+    CompactOptions now;
+    now.now = true;
+    now.threads = 1;
+    EXPECT_EQ(compact(*maintainer, now, false, nullptr, {}).condemned_packs, 2U);
+    calls.clear();
+    ended_within = !session;
+    if (session) end();
+    world.verify("after the session");
+    for (int round = 0; round < 2; ++round) {
+      world.clock.advance(kOverGrace);
+      compact(*maintainer, {.threads = 1}, false, nullptr, {});
+    }
+    world.verify("after two more compactions");
+    if (HasFatalFailure() || nth > 1000) return;
+  }
 }
 
 TEST_F(Compact, TwoAtOnceAreRefused) {

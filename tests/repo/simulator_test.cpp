@@ -382,8 +382,10 @@ class Schedule : public MaintenanceWorld {
     in_work_.erase(id);
   }
 
+  /// Two prunes that overlap may have chosen the same snapshots: the one that removes a snapshot
+  /// need not be the one that chose it first.
   void prune(Repository& repository) {
-    std::map<SnapshotId, Files> leaving;
+    std::vector<SnapshotId> chosen;
     try {
       const auto lease = ExclusiveLease::acquire(repository);
       PruneOptions options;
@@ -391,26 +393,41 @@ class Schedule : public MaintenanceWorld {
       const PrunePlan plan = plan_prune(repository, options);
       for (const PruneVerdict& verdict : plan.snapshots) {
         const SnapshotId& id = verdict.snapshot.snapshot->id;
-        if (!verdict.removed() || !expected.contains(id)) continue;
-        leaving.insert(expected.extract(id));
-        in_work_.insert(id);
-        note(id, "is being pruned");
+        if (!verdict.removed()) continue;
+        if (auto found = expected.extract(id)) {
+          pruning_[id].files = std::move(found.mapped());
+          in_work_.insert(id);
+          note(id, "is being pruned");
+        } else if (!pruning_.contains(id)) {
+          continue;
+        }
+        ++pruning_[id].prunes;
+        chosen.push_back(id);
       }
       const std::int64_t now_s = clock.now().s;
       for (const SnapshotId& id : execute(plan, repository, *lease)) {
-        if (const auto pruned = leaving.extract(id)) {
-          removed_[id] = {pruned.mapped(), now_s};
+        if (const auto pruned = pruning_.extract(id)) {
+          removed_[id] = {pruned.mapped().files, now_s};
           in_work_.erase(id);
           note(id, "pruned");
         }
       }
-      if (!leaving.empty()) fail("a snapshot was neither pruned nor kept");
+      for (const SnapshotId& id : chosen) {
+        const auto left = pruning_.find(id);
+        if (left != pruning_.end() && left->second.prunes == 1) {
+          fail(fmt::format("snapshot {} was neither pruned nor kept", id.short_hex()));
+        }
+      }
     } catch (const Error& error) {
-      // Refused before it began, or else it fails.
-      for (const auto& [id, files] : leaving) in_work_.erase(id);
-      expected.merge(leaving);
       // Meanwhile others may have removed what was to stay of a line: then it is refused.
       tolerate(error, "a prune", {ErrorCode::busy, ErrorCode::usage});
+    }
+    for (const SnapshotId& id : chosen) {
+      const auto left = pruning_.find(id);
+      if (left == pruning_.end() || --left->second.prunes > 0) continue;
+      expected[id] = std::move(left->second.files);
+      pruning_.erase(left);
+      in_work_.erase(id);
     }
   }
 
@@ -493,6 +510,10 @@ class Schedule : public MaintenanceWorld {
     Files files;
     std::int64_t time_s = 0;
   };
+  struct Pruning {
+    Files files;
+    int prunes = 0;  // that have chosen it
+  };
   const std::uint64_t seed_;
   FixedRandom random_{seed_ + 1000};
   Scheduler scheduler_;
@@ -502,6 +523,7 @@ class Schedule : public MaintenanceWorld {
   testing::StrayRequests strays_;
   std::vector<SnapshotId> order_;  // of commits
   std::map<SnapshotId, Removed> removed_;
+  std::map<SnapshotId, Pruning> pruning_;
   std::set<SnapshotId> in_work_;  // being removed or brought back
   std::vector<std::string> failures_;
   std::vector<std::string> history_;

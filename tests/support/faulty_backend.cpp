@@ -39,10 +39,17 @@ void FaultyBackend::before_next(Call call, std::function<void()> action) {
   actions_[static_cast<std::size_t>(call)] = std::move(action);
 }
 
+void FaultyBackend::before_call(std::uint64_t nth, std::function<void()> action) {
+  const std::lock_guard lock{mutex_};
+  calls_until_action_ = nth;
+  action_ = std::move(action);
+}
+
 void FaultyBackend::clear() {
   const std::lock_guard lock{mutex_};
   orders_.clear();
   actions_.fill(nullptr);
+  calls_until_action_ = 0;
   killed_ = false;
 }
 
@@ -66,6 +73,9 @@ std::optional<FaultPlan> FaultyBackend::begin(Call call, std::optional<ObjectTyp
   {
     const std::lock_guard lock{mutex_};
     action = std::exchange(actions_[static_cast<std::size_t>(call)], nullptr);
+    if (!action && calls_until_action_ != 0 && --calls_until_action_ == 0) {
+      action = std::exchange(action_, nullptr);
+    }
   }
   if (action) action();
   const std::lock_guard lock{mutex_};

@@ -55,6 +55,8 @@ class FaultyBackend final : public backends::ForwardingBackend {
   /// Runs `action` before the next such call, in the thread that makes it: what another thread
   /// could do there.
   void before_next(Call call, std::function<void()> action);
+  /// Likewise before the n-th call of any kind from now on.
+  void before_call(std::uint64_t nth, std::function<void()> action);
   /// Drops all orders and revives a killed one.
   void clear();
   bool killed() const;
@@ -84,6 +86,8 @@ class FaultyBackend final : public backends::ForwardingBackend {
   std::vector<Order> orders_;
   std::array<std::uint64_t, kCallKinds> counts_{};
   std::array<std::function<void()>, kCallKinds> actions_;
+  std::uint64_t calls_until_action_ = 0;  // 0: there is none
+  std::function<void()> action_;
   bool killed_ = false;
 };
 

@@ -76,12 +76,14 @@ std::vector<PackId> still_orphans(Repository& repository, const std::vector<Plan
 
 Deleted bury(Repository& repository, const ExclusiveLease& lease, Marks& marks,
              const CompactOptions& options) {
+  // Leases first: a session publishes its snapshot before it gives its lease up, so one that is not
+  // listed any more has left a snapshot that the look afterwards sees.
+  const std::vector<ListedLease> sessions = live_sessions(repository, lease);
   // Until nothing new comes: what a snapshot needs that was published since is not deleted.
   do {
     repository.refresh();
   } while (marks.mark_new_snapshots());
-  const BurialReview review =
-      review_condemned(repository, lease, live_sessions(repository, lease), marks, options);
+  const BurialReview review = review_condemned(repository, lease, sessions, marks, options);
   rescue(repository, lease, review.needed);
   std::vector<PackId> dead;
   for (const PlannedPack& pack : review.due) dead.push_back(pack.id);
