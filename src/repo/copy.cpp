@@ -324,7 +324,7 @@ CopyPlan plan_copy(Repository& from, Repository& to, const std::vector<ListedSna
                 "a repository is copied as a whole by copying its files"};
   }
   std::set<SnapshotOrigin> there;
-  for (const ListedSnapshot& listed : to.snapshots()->snapshots)
+  for (const auto list = to.snapshots(); const ListedSnapshot& listed : list->snapshots)
     there.insert(origin_of(*listed.snapshot, to.config().repository));
   CopyPlan plan;
   for (const ListedSnapshot& listed : chosen) {

@@ -473,7 +473,7 @@ ListedSnapshot Repository::adopt_snapshot(Snapshot snapshot) {
     list->snapshots.push_back(result);
   }
   publish_list(std::move(list));
-  for (const ListedSnapshot& each : snapshots()->snapshots) {
+  for (const auto list = snapshots(); const ListedSnapshot& each : list->snapshots) {
     if (each.snapshot->id == id) result = each;
   }
   return result;

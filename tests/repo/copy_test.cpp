@@ -33,7 +33,7 @@ class Copies : public ::testing::Test {
     return copy_snapshot(from, to, find(from, id), options, progress);
   }
   static ListedSnapshot find(Repository& repository, const SnapshotId& id) {
-    for (const ListedSnapshot& listed : repository.snapshots()->snapshots) {
+    for (const auto list = repository.snapshots(); const ListedSnapshot& listed : list->snapshots) {
       if (listed.snapshot->id == id) return listed;
     }
     throw Error{ErrorCode::not_found, "no such snapshot"};

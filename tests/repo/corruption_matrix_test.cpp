@@ -194,7 +194,7 @@ class CorruptionMatrix : public ::testing::TestWithParam<Case>, protected Mainte
     data_pack_ =
         pack_of(repository.keyring().chunk_id(ChunkKind::data, expected.at(first_).at("large")));
     repository.refresh();
-    for (const auto& listed : repository.snapshots()->snapshots) {
+    for (const auto list = repository.snapshots(); const auto& listed : list->snapshots) {
       if (listed.snapshot->id == first_) {
         tree_pack_ = pack_of(ChunkId::from_bytes(listed.snapshot->root.subtree()));
       }
@@ -314,7 +314,7 @@ class CorruptionMatrix : public ::testing::TestWithParam<Case>, protected Mainte
   static void for_each_file(Repository& repository, const std::map<SnapshotId, Files>& promised,
                             const std::function<void(const Snapshot&, const std::string&,
                                                      const Entry&, const Bytes&)>& each) {
-    for (const auto& listed : repository.snapshots()->snapshots) {
+    for (const auto list = repository.snapshots(); const auto& listed : list->snapshots) {
       const auto files = promised.find(listed.snapshot->id);
       if (files == promised.end()) continue;
       for (const auto& [name, bytes] : files->second) {
@@ -355,7 +355,7 @@ class CorruptionMatrix : public ::testing::TestWithParam<Case>, protected Mainte
 
   /// Restored files are right; others are missing and counted.
   void restore_all(Repository& repository) {
-    for (const auto& listed : repository.snapshots()->snapshots) {
+    for (const auto list = repository.snapshots(); const auto& listed : list->snapshots) {
       const auto files = expected.find(listed.snapshot->id);
       if (files == expected.end()) continue;
       const testing::TemporaryDirectory directory;

@@ -166,7 +166,7 @@ TEST(GeneratedTrees, EverySnapshotRestoresToWhatWasThere) {
 
     // Another client, which knows nothing but the store.
     const auto other = test.open(TestRepository::full_key(), "other");
-    for (const auto& listed : other->snapshots()->snapshots) {
+    for (const auto list = other->snapshots(); const auto& listed : list->snapshots) {
       const std::string target = files / listed.snapshot->id.hex();
       const auto result = testing::restore(*other, listed.snapshot->root, {.target = target});
       EXPECT_EQ(result.failures.count, 0U);

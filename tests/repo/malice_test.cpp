@@ -60,7 +60,7 @@ class Malice : public ::testing::Test, public MaintenanceWorld {
     session.commit(testing::draft_of(root));
   }
   const Snapshot& of_source(Repository& repository, const std::string& source) {
-    for (const auto& listed : repository.snapshots()->snapshots) {
+    for (const auto list = repository.snapshots(); const auto& listed : list->snapshots) {
       if (listed.snapshot->source == source) return *listed.snapshot;
     }
     throw Error{ErrorCode::not_found, "no snapshot of " + source};
@@ -215,7 +215,7 @@ TEST_F(Malice, APoisonedDuplicateTakesNothingFromTheGoodOneWhateverCompactDoes) 
   remove(*repository_, wasteful);  // so that something is moved
   compact_all();
   const auto reader = open("reader");
-  for (const auto& listed : reader->snapshots()->snapshots) {
+  for (const auto list = reader->snapshots(); const auto& listed : list->snapshots) {
     if (expected.contains(listed.snapshot->id)) {
       EXPECT_EQ(testing::read_files(*reader, *listed.snapshot), files);
     }

@@ -332,7 +332,8 @@ class Schedule : public MaintenanceWorld {
   void give_up_unreadable(Repository& repository) {
     repository.refresh();
     std::vector<SnapshotId> unknown;
-    for (const auto& listed : repository.snapshots()->snapshots) {
+    const auto list = repository.snapshots();
+    for (const auto& listed : list->snapshots) {
       const SnapshotId& id = listed.snapshot->id;
       if (!expected.contains(id) && !removed_.contains(id) && !in_work_.contains(id)) {
         try {

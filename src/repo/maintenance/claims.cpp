@@ -10,7 +10,7 @@ void for_each_claim(
     each({claim.snapshot ? ObjectType::snapshot : ObjectType::index, claim.id},
          claim.by_full_author);
   }
-  for (const ListedSnapshot& listed : repository.snapshots()->snapshots) {
+  for (const auto list = repository.snapshots(); const ListedSnapshot& listed : list->snapshots) {
     for (const RecordId& id : listed.snapshot->after_records) {
       each(format::record_name(id), listed.snapshot->author.role == Role::full);
     }
