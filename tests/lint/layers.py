@@ -49,6 +49,9 @@ UNLINKABLE = {
 # paths of a developer's machine; written so that this file does not contain them
 FORBIDDEN_TEXT = [r"(?<![\w.~-])/" + "work/"]
 
+# A shared pointer that a call returns dies before the loop over what it points to begins.
+DANGLING = re.compile(r"\bfor \([^;]*: [^;)]*\(\)->")
+
 INCLUDE = re.compile(r'^\s*#\s*include\s*(<[^>]+>|"[^"]+")', re.MULTILINE)
 NOT_OURS = {".git", ".cache", "__pycache__", "build"}
 
@@ -132,6 +135,15 @@ def check_pragma_once(root):
                 yield f"{path.relative_to(root)}: no #pragma once"
 
 
+def check_loops(root):
+    for folder in ("src", "tests", "bench"):
+        for path in files_below(root / folder):
+            if path.suffix in (".h", ".cpp"):
+                for number, line in enumerate(read(path).splitlines(), 1):
+                    if DANGLING.search(line):
+                        yield f"{path.relative_to(root)}:{number}: what this loop walks may be gone: name the pointer first"
+
+
 def links(root, folder, seen=None):
     """The text of every CMakeLists.txt that decides what the folder links."""
     seen = {folder} if seen is None else seen
@@ -176,7 +188,7 @@ def check_text(root):
 
 
 def violations(root):
-    checks = (check_sources, check_pragma_once, check_cmake, check_listed, check_text)
+    checks = (check_sources, check_pragma_once, check_loops, check_cmake, check_listed, check_text)
     return [violation for check in checks for violation in check(root)]
 
 

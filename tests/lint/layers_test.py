@@ -76,6 +76,10 @@ BAD = {
         {"src/base/CMakeLists.txt": "vgerfs_library(base)  # sha256.cpp\n"},
         "src/base/sha256.cpp: in no CMakeLists.txt",
     ),
+    "loop over what a dying pointer points to": (
+        {"src/base/loop.h": "#pragma once\nfor (auto& x : a.list()->items) {\n"},
+        "src/base/loop.h:2: what this loop walks may be gone",
+    ),
     "path of a machine": ({"docs/x.md": "see /" + "work/shared\n"}, "a path of somebody's machine"),
 }
 
