@@ -14,7 +14,7 @@
 
 #include "base/error.h"
 #include "base/ids.h"
-#include "repo/sqlite.h"
+#include "base/sqlite.h"
 
 namespace vgerfs::repo {
 

@@ -9,12 +9,12 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/sqlite.h"
 #include "repo/index_fact_rows.h"
 #include "repo/index_filter.h"
 #include "repo/index_fold.h"
 #include "repo/index_query.h"
 #include "repo/index_rows.h"
-#include "repo/sqlite.h"
 
 namespace vgerfs::repo {
 namespace {

@@ -6,9 +6,9 @@
 #include <functional>
 #include <vector>
 
+#include "base/sqlite.h"
 #include "repo/index_cache.h"
 #include "repo/index_facts.h"
-#include "repo/sqlite.h"
 
 namespace vgerfs::repo {
 

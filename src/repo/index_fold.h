@@ -13,8 +13,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "base/sqlite.h"
 #include "repo/index_record.h"
-#include "repo/sqlite.h"
 
 namespace vgerfs::repo {
 

@@ -7,8 +7,8 @@
 #include <optional>
 #include <vector>
 
+#include "base/sqlite.h"
 #include "repo/index_cache.h"
-#include "repo/sqlite.h"
 
 namespace vgerfs::repo {
 

@@ -6,11 +6,11 @@
 
 #include "base/bytes.h"
 #include "base/ids.h"
+#include "base/sqlite.h"
 #include "repo/client_database.h"
 #include "repo/entry_digest.h"
 #include "repo/index_cache.h"
 #include "repo/index_record.h"
-#include "repo/sqlite.h"
 
 namespace vgerfs::repo {
 

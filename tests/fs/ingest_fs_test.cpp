@@ -5,8 +5,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/sqlite.h"
 #include "ingest_world.h"
-#include "repo/sqlite.h"
 #include "support/fixed_random.h"
 
 namespace vgerfs::fs {
@@ -723,7 +723,7 @@ TEST_P(Ingest, AClientThatHasLostItsTreesSendsEverythingAgain) {
   const std::string trees = client_->repository().source_directory("host", "x") + "/trees.sqlite";
   client_.reset();
   const auto lose = [&](const std::string& what) {
-    repo::Database database{trees, {}};
+    Database database{trees, {}};
     database.execute(("DELETE FROM chunk WHERE " + what).c_str());
   };
   const auto root = [&] {

@@ -31,7 +31,7 @@ LIBRARIES = {
     r"<(curl|libssh)/": r"src/backends/",
     r"<sodium": r"src/crypto/",
     r"<openssl/": r"src/crypto/|src/base/sha256\.",
-    r"<sqlite3": r"src/repo/sqlite\.|src/server/",
+    r"<sqlite3": r"src/base/sqlite\.",
     r"<(zstd|zdict|zstd_errors)\.h": r"src/repo/compression\.",
     r"<yaml-cpp/": r"src/cli/",
     r"<nlohmann/": r"src/cli/|src/server/",

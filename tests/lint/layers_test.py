@@ -18,7 +18,7 @@ GOOD = {
     "src/backends/backend.h": "#pragma once\n",
     "src/backends/local.h": '#pragma once\n#include "backends/backend.h"\n',
     "src/repo/pack.h": '#pragma once\n#include "backends/backend.h"\n#include "format/tree.pb.h"\n',
-    "src/repo/sqlite.h": "#pragma once\n#include <sqlite3.h>\n",
+    "src/base/sqlite.h": "#pragma once\n#include <sqlite3.h>\n",
     "src/fs/view.h": '#pragma once\n#include "repo/pack.h"\n',
     "src/fs/fuse/slots.h": '#pragma once\n#include <fuse_lowlevel.h>\n#include "fs/view.h"\n',
     "src/server/routes.h": '#pragma once\n#include "backends/local.h"\n',

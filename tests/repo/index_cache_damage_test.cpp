@@ -14,9 +14,9 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/sqlite.h"
 #include "repo/index_cache.h"
 #include "repo/index_examples.h"
-#include "repo/sqlite.h"
 #include "support/temporary_directory.h"
 #include "support/test_seed.h"
 

@@ -12,8 +12,8 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/sqlite.h"
 #include "repo/index_examples.h"
-#include "repo/sqlite.h"
 #include "support/temporary_directory.h"
 
 namespace vgerfs::repo {

@@ -14,9 +14,9 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/sqlite.h"
 #include "repo/index_examples.h"
 #include "repo/local_seal.h"
-#include "repo/sqlite.h"
 #include "support/fixed_random.h"
 #include "support/temporary_directory.h"
 

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "base/ids.h"
-#include "repo/sqlite.h"
+#include "base/sqlite.h"
 
 namespace vgerfs::repo {
 

@@ -1,4 +1,4 @@
-#include "repo/sqlite.h"
+#include "base/sqlite.h"
 
 #include <sys/stat.h>
 
@@ -12,7 +12,7 @@
 #include "base/fd.h"
 #include "support/temporary_directory.h"
 
-namespace vgerfs::repo {
+namespace vgerfs {
 namespace {
 
 class SqliteTest : public ::testing::Test {
@@ -149,6 +149,20 @@ TEST_F(SqliteTest, AnyFileCanBeMadeEmptyUnderAnOpenConnection) {
   EXPECT_EQ(count(database_), 0);
 }
 
+TEST_F(SqliteTest, TextAndAbsentValuesComeBack) {
+  database_.execute("CREATE TABLE words(word TEXT, number INTEGER) STRICT");
+  database_.query("INSERT INTO words VALUES (?1, ?2)")
+      .bind(std::string{"it's; --"}, std::optional<int>{})
+      .run();
+  EXPECT_EQ(database_.changed_rows(), 1);
+  EXPECT_EQ(database_.last_row(), 1);
+  auto row = database_.query("SELECT word, number FROM words");
+  ASSERT_TRUE(row.step());
+  EXPECT_EQ(row.text(0), "it's; --");
+  EXPECT_TRUE(row.is_null(1));
+  EXPECT_EQ(code_of([&] { row.text(1); }), ErrorCode::corrupt);
+}
+
 TEST_F(SqliteTest, APoolGivesEveryThreadAConnectionOfItsOwn) {
   make_table();
   DatabasePool pool{path_, {}, 2};
@@ -166,4 +180,4 @@ TEST_F(SqliteTest, APoolGivesEveryThreadAConnectionOfItsOwn) {
 }
 
 }  // namespace
-}  // namespace vgerfs::repo
+}  // namespace vgerfs

@@ -1,5 +1,5 @@
-// SQLite for the client's own databases: connections, statements and transactions as RAII, failures
-// as Error. No other file of this folder includes sqlite3.h.
+// SQLite for the programs' own databases: connections, statements and transactions as RAII,
+// failures as Error. No other file includes sqlite3.h.
 //
 //   Database db{path, {}};
 //   Transaction transaction{db, Transaction::Mode::write};
@@ -13,6 +13,7 @@
 #include <cstring>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -26,7 +27,7 @@
 struct sqlite3;
 struct sqlite3_stmt;
 
-namespace vgerfs::repo {
+namespace vgerfs {
 
 /// A prepared statement in use; goes back to its Database, reset, when it is destroyed. Views of
 /// columns are valid until the next step. Throws corrupt when a column is not what it must be: the
@@ -37,8 +38,8 @@ class Statement {
   Statement& operator=(Statement&&) = delete;
   ~Statement();
 
-  /// Binds ?1, ?2, … in order: integers, bool, ByteView, ids, arrays of bytes. Blobs must live
-  /// until the next reset.
+  /// Binds ?1, ?2, … in order: integers, bool, text, ByteView, ids, arrays of bytes, or an optional
+  /// of these (absent: NULL). Text and blobs must live until the next reset.
   template <class... Values>
   Statement& bind(const Values&... values) {
     int index = 0;
@@ -60,6 +61,8 @@ class Statement {
     return static_cast<Integer>(value);
   }
   ByteView blob(int column) const;
+  std::string_view text(int column) const;
+  bool is_null(int column) const noexcept;
   template <class IdType>
   IdType id(int column) const {
     return IdType{array<IdType::kSize>(column)};
@@ -81,6 +84,10 @@ class Statement {
   void bind_one(int index, const Value& value) {
     if constexpr (std::is_integral_v<Value>) {
       bind_integer(index, static_cast<std::int64_t>(value));
+    } else if constexpr (requires { value.has_value(); }) {
+      if (value) bind_one(index, *value);  // a parameter without a value is NULL
+    } else if constexpr (std::is_convertible_v<const Value&, std::string_view>) {
+      bind_text(index, value);
     } else if constexpr (requires { value.view(); }) {
       bind_blob(index, value.view());
     } else {
@@ -89,14 +96,16 @@ class Statement {
   }
   void bind_integer(int index, std::int64_t value);
   void bind_blob(int index, ByteView value);
+  void bind_text(int index, std::string_view value);
   [[noreturn]] void throw_damaged(std::string_view what) const;
 
   sqlite3_stmt* statement_;
 };
 
 /// What a commit survives: `normal` a crash of the program, and a power cut without damage but
-/// perhaps without the last commits; `full` both whole.
-enum class Durability { normal, full };
+/// perhaps without the last commits; `full` both whole; `extra` the same with a rollback journal
+/// that is deleted, whose directory is synced then.
+enum class Durability { normal, full, extra };
 
 struct DatabaseOptions {
   Durability durability = Durability::normal;
@@ -107,7 +116,7 @@ struct DatabaseOptions {
 /// corrupt, denied, io.
 class Database {
  public:
-  /// Opens `path`, or makes it with mode 0600, in WAL mode.
+  /// Opens `path`, or makes it with mode 0600. The journal is as the file says (WAL or DELETE).
   Database(const std::string& path, const DatabaseOptions& options);
   ~Database();
   Database(const Database&) = delete;
@@ -118,6 +127,10 @@ class Database {
   void execute(const char* sql);
   /// A statement, prepared once per connection. `sql` is a literal; one use of it at a time.
   Statement query(const char* sql);
+  /// Rows that the last INSERT, UPDATE or DELETE changed.
+  std::int64_t changed_rows() const noexcept;
+  /// The rowid that the last INSERT made.
+  std::int64_t last_row() const noexcept;
   /// Empties a file in place, however damaged it is: other connections stay safe, as they do not
   /// when it is deleted.
   static void make_empty(const std::string& path);
@@ -189,4 +202,4 @@ class DatabasePool {
   std::vector<std::unique_ptr<Database>> idle_;  // guarded by mutex_; never beyond its capacity
 };
 
-}  // namespace vgerfs::repo
+}  // namespace vgerfs

@@ -1,4 +1,4 @@
-#include "repo/sqlite.h"
+#include "base/sqlite.h"
 
 #include <sqlite3.h>
 #include <sys/stat.h>
@@ -7,7 +7,7 @@
 
 #include "base/error.h"
 
-namespace vgerfs::repo {
+namespace vgerfs {
 namespace {
 
 // How long a writer waits for another process's transaction: the largest index record takes a few
@@ -101,6 +101,17 @@ ByteView Statement::blob(int column) const {
   return {static_cast<const std::byte*>(data), data == nullptr ? 0 : size};
 }
 
+std::string_view Statement::text(int column) const {
+  if (sqlite3_column_type(statement_, column) != SQLITE_TEXT) throw_damaged("a text is missing");
+  const unsigned char* const data = sqlite3_column_text(statement_, column);
+  const auto size = static_cast<std::size_t>(sqlite3_column_bytes(statement_, column));
+  return {reinterpret_cast<const char*>(data), size};
+}
+
+bool Statement::is_null(int column) const noexcept {
+  return sqlite3_column_type(statement_, column) == SQLITE_NULL;
+}
+
 void Statement::bind_integer(int index, std::int64_t value) {
   VGERFS_CHECK(sqlite3_bind_int64(statement_, index, value) == SQLITE_OK);
 }
@@ -109,6 +120,13 @@ void Statement::bind_blob(int index, ByteView value) {
   // A null pointer would bind NULL.
   const void* const data = value.empty() ? static_cast<const void*>("") : value.data();
   const int result = sqlite3_bind_blob64(statement_, index, data, value.size(), SQLITE_STATIC);
+  if (result != SQLITE_OK) throw_error(sqlite3_db_handle(statement_), result);
+}
+
+void Statement::bind_text(int index, std::string_view value) {
+  const char* const data = value.empty() ? "" : value.data();
+  const int result =
+      sqlite3_bind_text64(statement_, index, data, value.size(), SQLITE_STATIC, SQLITE_UTF8);
   if (result != SQLITE_OK) throw_error(sqlite3_db_handle(statement_), result);
 }
 
@@ -147,8 +165,11 @@ Database::Database(const std::string& path, const DatabaseOptions& options)
   check(connection_.get(),
         sqlite3_db_config(connection_.get(), SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, nullptr));
   execute("PRAGMA cell_size_check = ON");
-  execute(options.durability == Durability::full ? "PRAGMA synchronous = FULL"
-                                                 : "PRAGMA synchronous = NORMAL");
+  switch (options.durability) {
+    case Durability::normal: execute("PRAGMA synchronous = NORMAL"); break;
+    case Durability::full: execute("PRAGMA synchronous = FULL"); break;
+    case Durability::extra: execute("PRAGMA synchronous = EXTRA"); break;
+  }
   execute("PRAGMA secure_delete = OFF");
   execute("PRAGMA temp_store = MEMORY");
   execute("PRAGMA journal_size_limit = 67108864");
@@ -172,6 +193,14 @@ Statement Database::query(const char* sql) {
   }
   VGERFS_CHECK(sqlite3_stmt_busy(statement.get()) == 0);
   return Statement{statement.get()};
+}
+
+std::int64_t Database::changed_rows() const noexcept {
+  return sqlite3_changes64(connection_.get());
+}
+
+std::int64_t Database::last_row() const noexcept {
+  return sqlite3_last_insert_rowid(connection_.get());
 }
 
 void Database::make_empty(const std::string& path) {
@@ -219,4 +248,4 @@ DatabasePool::Lease::~Lease() {
   if (pool_->idle_.size() < pool_->idle_.capacity()) pool_->idle_.push_back(std::move(database_));
 }
 
-}  // namespace vgerfs::repo
+}  // namespace vgerfs
