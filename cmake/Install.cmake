@@ -47,6 +47,7 @@ if(units)
 endif()
 
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/contrib/systemd/examples/ DESTINATION ${CMAKE_INSTALL_DOCDIR}/systemd)
+install(DIRECTORY ${PROJECT_SOURCE_DIR}/docs/examples/ DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples)
 install(FILES ${PROJECT_SOURCE_DIR}/contrib/systemd/README.md DESTINATION ${CMAKE_INSTALL_DOCDIR}/systemd)
 
 # mount(8) and umount(8) look for helpers in /sbin only, whatever the prefix. The program tells them by argv[0].

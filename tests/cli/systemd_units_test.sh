@@ -6,11 +6,12 @@ trap 'rm -rf "$directory"' EXIT
 failed=0
 
 # As installed, but the programs are those of the build.
-for unit in "$VGERFS_SOURCE"/contrib/systemd/*.{service,timer} "$VGERFS_SOURCE"/contrib/systemd/examples/*.{mount,automount}; do
-  sed "s|=vgerfs-admin |=$VGERFS_BIN/vgerfs-admin |" "$unit" >"$directory/${unit##*/}"
+for unit in "$VGERFS_SOURCE"/contrib/systemd/*.{service,socket,timer} "$VGERFS_SOURCE"/contrib/systemd/examples/*.{mount,automount}; do
+  sed -E "s#=(vgerfs-admin|vgerfs-server) #=$VGERFS_BIN/\\1 #" "$unit" >"$directory/${unit##*/}"
 done
 units=("$directory/vgerfs-backup@home.service" "$directory/vgerfs-backup@home.timer"
-  "$directory"/vgerfs-maintenance.{service,timer} "$directory"/mnt-backup.{mount,automount})
+  "$directory"/vgerfs-maintenance.{service,timer} "$directory"/mnt-backup.{mount,automount}
+  "$directory"/vgerfs-server.{service,socket})
 # An instance is verified by its name.
 for kind in service timer; do
   ln -s "vgerfs-backup@.$kind" "$directory/vgerfs-backup@home.$kind"
@@ -40,4 +41,5 @@ closed_to() {
 }
 closed_to 15 vgerfs-backup@.service
 closed_to 12 vgerfs-maintenance.service
+closed_to 5 vgerfs-server.service
 exit $failed

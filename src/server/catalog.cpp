@@ -1,0 +1,266 @@
+#include "server/catalog.h"
+
+#include <string_view>
+#include <utility>
+
+#include "base/error.h"
+#include "server/repository_files.h"
+
+namespace vgerfs::server {
+namespace {
+
+using format::ObjectName;
+using format::ObjectType;
+
+constexpr std::int64_t kVersion = 1;
+
+constexpr const char* kSchema = R"(
+CREATE TABLE repositories(
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  name TEXT NOT NULL UNIQUE,
+  created_at INTEGER NOT NULL,
+  last_backup_at INTEGER,
+  sequence INTEGER NOT NULL DEFAULT 0) STRICT;
+CREATE TABLE objects(
+  repository INTEGER NOT NULL,
+  type TEXT NOT NULL,
+  name BLOB NOT NULL,
+  bytes INTEGER NOT NULL,
+  token INTEGER NOT NULL,
+  sequence INTEGER NOT NULL,
+  added_at INTEGER NOT NULL,
+  PRIMARY KEY(repository, type, name)) STRICT, WITHOUT ROWID;
+CREATE TABLE trash(
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  repository INTEGER NOT NULL,
+  type TEXT NOT NULL,
+  name BLOB NOT NULL,
+  bytes INTEGER NOT NULL,
+  removed_at INTEGER NOT NULL,
+  file TEXT NOT NULL UNIQUE) STRICT;
+CREATE INDEX trash_by_time ON trash(removed_at);
+CREATE TABLE totals(
+  repository INTEGER NOT NULL,
+  token INTEGER NOT NULL,
+  type TEXT NOT NULL,
+  objects INTEGER NOT NULL,
+  bytes INTEGER NOT NULL,
+  PRIMARY KEY(repository, token, type)) STRICT, WITHOUT ROWID;
+CREATE TRIGGER object_added AFTER INSERT ON objects BEGIN
+  INSERT INTO totals VALUES(new.repository, new.token, new.type, 1, new.bytes)
+    ON CONFLICT DO UPDATE SET objects = objects + 1, bytes = bytes + excluded.bytes;
+END;
+CREATE TRIGGER object_removed AFTER DELETE ON objects BEGIN
+  UPDATE totals SET objects = objects - 1, bytes = bytes - old.bytes
+    WHERE repository = old.repository AND token = old.token AND type = old.type;
+END;
+CREATE TABLE tokens(
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  name TEXT NOT NULL UNIQUE,
+  hash BLOB NOT NULL UNIQUE,
+  repositories TEXT NOT NULL,
+  role TEXT NOT NULL,
+  quota_bytes INTEGER NOT NULL,
+  created_at INTEGER NOT NULL,
+  expires_at INTEGER,
+  revoked_at INTEGER) STRICT;
+PRAGMA user_version = 1;
+)";
+
+ObjectType type_of(const Statement& row, int column) {
+  const auto type = parse_object_type(row.text(column));
+  if (!type) throw Error{ErrorCode::corrupt, "the server's database names an unknown type"};
+  return *type;
+}
+
+std::optional<std::int64_t> optional_integer(const Statement& row, int column) {
+  if (row.is_null(column)) return std::nullopt;
+  return row.integer(column);
+}
+
+RepositoryRow repository_of(const Statement& row) {
+  return {row.integer(0), std::string{row.text(1)}, optional_integer(row, 2)};
+}
+
+TrashRow trash_of(const Statement& row) {
+  return {.id = row.integer(0),
+          .repository = row.integer(1),
+          .object = {type_of(row, 2), row.id<ObjectId>(3)},
+          .bytes = row.number<std::uint64_t>(4),
+          .removed_at = row.integer(5),
+          .file = std::string{row.text(6)}};
+}
+
+}  // namespace
+
+void Catalog::make_schema(Database& database) {
+  database.execute("PRAGMA journal_mode = DELETE");
+  Transaction transaction{database, Transaction::Mode::write};
+  std::int64_t version = 0;
+  {
+    auto row = database.query("PRAGMA user_version");
+    if (row.step()) version = row.integer(0);
+  }
+  if (version > kVersion) {
+    throw Error{ErrorCode::unsupported,
+                fmt::format("{} was made by a newer vgerfs-server", database.path())};
+  }
+  if (version == 0) database.execute(kSchema);
+  transaction.commit();
+}
+
+std::optional<RepositoryRow> Catalog::find_repository(const RepositoryName& name) {
+  auto row = database_.query("SELECT id, name, last_backup_at FROM repositories WHERE name = ?1");
+  row.bind(name.text());
+  return row.step() ? std::optional{repository_of(row)} : std::nullopt;
+}
+
+std::optional<RepositoryRow> Catalog::find_repository(std::int64_t id) {
+  auto row = database_.query("SELECT id, name, last_backup_at FROM repositories WHERE id = ?1");
+  row.bind(id);
+  return row.step() ? std::optional{repository_of(row)} : std::nullopt;
+}
+
+std::vector<RepositoryRow> Catalog::repositories() {
+  std::vector<RepositoryRow> found;
+  auto row = database_.query("SELECT id, name, last_backup_at FROM repositories ORDER BY name");
+  while (row.step()) found.push_back(repository_of(row));
+  return found;
+}
+
+std::int64_t Catalog::add_repository(const RepositoryName& name, std::int64_t now) {
+  if (const auto known = find_repository(name)) return known->id;
+  database_.query("INSERT INTO repositories(name, created_at) VALUES(?1, ?2)")
+      .bind(name.text(), now)
+      .run();
+  return database_.last_row();
+}
+
+std::optional<ObjectRow> Catalog::find_object(std::int64_t repository, const ObjectName& name) {
+  auto row = database_.query(
+      "SELECT bytes, token, sequence FROM objects"
+      " WHERE repository = ?1 AND type = ?2 AND name = ?3");
+  row.bind(repository, format::directory_name(name.type), name.id);
+  if (!row.step()) return std::nullopt;
+  return ObjectRow{name, row.number<std::uint64_t>(0), row.integer(1), row.integer(2)};
+}
+
+void Catalog::list_objects(std::int64_t repository, ObjectType type,
+                           const std::function<void(const ObjectRow&)>& each) {
+  auto row = database_.query(
+      "SELECT name, bytes, token, sequence FROM objects WHERE repository = ?1 AND type = ?2");
+  row.bind(repository, format::directory_name(type));
+  while (row.step()) {
+    each({{type, row.id<ObjectId>(0)},
+          row.number<std::uint64_t>(1),
+          row.integer(2),
+          row.integer(3)});
+  }
+}
+
+std::int64_t Catalog::next_sequence(std::int64_t repository) {
+  auto row = database_.query(
+      "UPDATE repositories SET sequence = sequence + 1 WHERE id = ?1 RETURNING sequence");
+  row.bind(repository);
+  if (!row.step()) throw Error{ErrorCode::no_repository, "the repository is gone"};
+  const std::int64_t sequence = row.integer(0);
+  row.step();  // ends the statement
+  return sequence;
+}
+
+bool Catalog::add_object(std::int64_t repository, const ObjectName& name, std::uint64_t bytes,
+                         std::int64_t token, std::int64_t now) {
+  if (find_object(repository, name)) return false;
+  const std::int64_t sequence = next_sequence(repository);
+  database_
+      .query(
+          "INSERT INTO objects(repository, type, name, bytes, token, sequence, added_at)"
+          " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)")
+      .bind(repository, format::directory_name(name.type), name.id, bytes, token, sequence, now)
+      .run();
+  if (name.type == ObjectType::snapshot) {
+    database_.query("UPDATE repositories SET last_backup_at = ?2 WHERE id = ?1")
+        .bind(repository, now)
+        .run();
+  }
+  return true;
+}
+
+bool Catalog::remove_object(std::int64_t repository, const ObjectName& name) {
+  database_.query("DELETE FROM objects WHERE repository = ?1 AND type = ?2 AND name = ?3")
+      .bind(repository, format::directory_name(name.type), name.id)
+      .run();
+  const bool removed = database_.changed_rows() > 0;
+  if (removed) next_sequence(repository);
+  return removed;
+}
+
+void Catalog::remove_all_objects(std::int64_t repository) {
+  database_.query("DELETE FROM objects WHERE repository = ?1").bind(repository).run();
+}
+
+std::int64_t Catalog::add_trash(const TrashRow& row) {
+  database_
+      .query(
+          "INSERT INTO trash(repository, type, name, bytes, removed_at, file)"
+          " VALUES(?1, ?2, ?3, ?4, ?5, ?6)")
+      .bind(row.repository, format::directory_name(row.object.type), row.object.id, row.bytes,
+            row.removed_at, row.file)
+      .run();
+  return database_.last_row();
+}
+
+void Catalog::remove_trash(std::int64_t id) {
+  database_.query("DELETE FROM trash WHERE id = ?1").bind(id).run();
+}
+
+std::optional<TrashRow> Catalog::find_trash(std::int64_t id) {
+  auto row = database_.query(
+      "SELECT id, repository, type, name, bytes, removed_at, file FROM trash WHERE id = ?1");
+  row.bind(id);
+  return row.step() ? std::optional{trash_of(row)} : std::nullopt;
+}
+
+bool Catalog::has_trash_file(const std::string& file) {
+  auto row = database_.query("SELECT 1 FROM trash WHERE file = ?1");
+  row.bind(file);
+  return row.step();
+}
+
+std::vector<TrashRow> Catalog::trash() {
+  std::vector<TrashRow> found;
+  auto row = database_.query(
+      "SELECT id, repository, type, name, bytes, removed_at, file FROM trash ORDER BY id");
+  while (row.step()) found.push_back(trash_of(row));
+  return found;
+}
+
+std::vector<TrashRow> Catalog::trash_before(std::int64_t time, int at_most) {
+  std::vector<TrashRow> found;
+  auto row = database_.query(
+      "SELECT id, repository, type, name, bytes, removed_at, file FROM trash"
+      " WHERE removed_at < ?1 ORDER BY removed_at LIMIT ?2");
+  row.bind(time, at_most);
+  while (row.step()) found.push_back(trash_of(row));
+  return found;
+}
+
+std::uint64_t Catalog::trash_bytes() {
+  auto row = database_.query("SELECT coalesce(sum(bytes), 0) FROM trash");
+  return row.step() ? row.number<std::uint64_t>(0) : 0;
+}
+
+std::vector<TotalRow> Catalog::totals() {
+  std::vector<TotalRow> found;
+  auto row = database_.query("SELECT repository, token, type, objects, bytes FROM totals");
+  while (row.step()) {
+    found.push_back({.repository = row.integer(0),
+                     .token = row.integer(1),
+                     .type = type_of(row, 2),
+                     .objects = row.number<std::uint64_t>(3),
+                     .bytes = row.number<std::uint64_t>(4)});
+  }
+  return found;
+}
+
+}  // namespace vgerfs::server

@@ -1,0 +1,45 @@
+#include "server/http_message.h"
+
+#include <fmt/format.h>
+
+namespace vgerfs::server {
+
+std::string_view reason_phrase(int status) noexcept {
+  switch (status) {
+    case 200: return "OK";
+    case 206: return "Partial Content";
+    case 400: return "Bad Request";
+    case 401: return "Unauthorized";
+    case 403: return "Forbidden";
+    case 404: return "Not Found";
+    case 405: return "Method Not Allowed";
+    case 408: return "Request Timeout";
+    case 411: return "Length Required";
+    case 413: return "Content Too Large";
+    case 416: return "Range Not Satisfiable";
+    case 431: return "Request Header Fields Too Large";
+    case 500: return "Internal Server Error";
+    case 501: return "Not Implemented";
+    case 503: return "Service Unavailable";
+    case 505: return "HTTP Version Not Supported";
+    case 507: return "Insufficient Storage";
+    default: return "Unknown";
+  }
+}
+
+std::string header_text(const Reply& reply) {
+  std::string text = fmt::format("HTTP/1.1 {} {}\r\nServer: vgerfs-server/" VGERFS_VERSION "\r\n",
+                                 reply.status, reason_phrase(reply.status));
+  if (!reply.content_type.empty()) text += fmt::format("Content-Type: {}\r\n", reply.content_type);
+  text += fmt::format("Content-Length: {}\r\n", reply.body_bytes());
+  for (const auto& [name, value] : reply.headers) text += fmt::format("{}: {}\r\n", name, value);
+  if (reply.closes) text += "Connection: close\r\n";
+  return text + "\r\n";
+}
+
+Reply text_reply(int status, std::string text) {
+  if (!text.empty()) text += '\n';
+  return {.status = status, .content_type = "text/plain; charset=utf-8", .text = std::move(text)};
+}
+
+}  // namespace vgerfs::server

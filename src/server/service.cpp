@@ -1,0 +1,364 @@
+#include "server/service.h"
+
+#include <algorithm>
+#include <exception>
+#include <map>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "server/byte_range.h"
+#include "server/error_reply.h"
+#include "server/list_text.h"
+
+namespace vgerfs::server {
+namespace {
+
+using format::ObjectType;
+
+/// Objects of these types are small in every repository.
+constexpr std::uint64_t kMaxSmallObject = 1 << 20;
+constexpr std::uint64_t kMaxCreateBody = 64 * 1024;
+
+std::uint64_t max_bytes(const ServerConfig& config, ObjectType type) {
+  switch (type) {
+    case ObjectType::config:
+    case ObjectType::key:
+    case ObjectType::lock: return std::min(kMaxSmallObject, config.max_object_bytes);
+    case ObjectType::pack:
+    case ObjectType::index:
+    case ObjectType::snapshot: break;
+  }
+  return config.max_object_bytes;
+}
+
+/// What goes beyond a quota, so that a full repository can still be locked, indexed and pruned.
+std::uint64_t headroom(std::uint64_t quota, Role role, ObjectType type) {
+  if (role >= Role::maintain) return quota / 10;
+  return type == ObjectType::pack ? 0 : quota / 20;
+}
+
+/// Some clients send an empty body in chunks.
+class NoBody final : public RequestBody {
+ public:
+  explicit NoBody(Reply reply) : reply_(std::move(reply)) {}
+  void write(ByteView bytes) override {
+    received_ += bytes.size();
+    if (received_ > kMaxCreateBody) throw HttpError{413, "this request has no body"};
+  }
+  Reply finish() override { return std::move(reply_); }
+
+ private:
+  Reply reply_;
+  std::uint64_t received_ = 0;
+};
+
+}  // namespace
+
+/// The body of an object.
+class Service::AddBody final : public RequestBody {
+ public:
+  AddBody(Service& service, Repository repository, std::unique_ptr<Upload> upload,
+          std::uint64_t limit)
+      : service_(service),
+        repository_(std::move(repository)),
+        upload_(std::move(upload)),
+        limit_(limit) {}
+
+  void write(ByteView bytes) override {
+    if (bytes.size() > limit_ - upload_->bytes()) throw HttpError{413, "the object is too large"};
+    upload_->write(bytes);
+  }
+
+  Reply finish() override {
+    service_.parts_.store.add(repository_, *upload_);
+    return text_reply(200, {});
+  }
+
+ private:
+  Service& service_;
+  const Repository repository_;
+  const std::unique_ptr<Upload> upload_;
+  const std::uint64_t limit_;
+};
+
+Service::Service(const ServiceParts& parts, ServerConfig config)
+    : parts_(parts), started_at_(parts.clock.boot_ns()) {
+  reload(std::move(config));
+}
+
+void Service::reload(ServerConfig config) {
+  config.token.clear();
+  const std::lock_guard lock{mutex_};
+  config_ = std::make_shared<const ServerConfig>(std::move(config));
+}
+
+std::shared_ptr<const ServerConfig> Service::config() const {
+  const std::lock_guard lock{mutex_};
+  return config_;
+}
+
+Answer Service::begin(const Request& request) {
+  try {
+    return answer(request, parse_route(request.method, request.target));
+  } catch (...) {
+    return failure(request, std::current_exception());
+  }
+}
+
+Reply Service::failure(const Request& request, const std::exception_ptr& error) {
+  Reply reply = error_reply(error);
+  reply.without_body = request.method == Method::head;
+  try {
+    std::rethrow_exception(error);
+  } catch (const Error& failed) {
+    if (reply.status >= 500) {
+      parts_.log.write(Severity::error, "failed",
+                       {{"method", request.method_text},
+                        {"target", request.target},
+                        {"code", to_string(failed.code())},
+                        {"error", failed.message()}});
+    }
+  } catch (const HttpError&) {  // NOLINT(bugprone-empty-catch): the client's matter
+  } catch (const std::exception& failed) {
+    parts_.log.write(
+        Severity::error, "failed",
+        {{"method", request.method_text}, {"target", request.target}, {"error", failed.what()}});
+  }
+  return reply;
+}
+
+Answer Service::answer(const Request& request, const Route& route) {
+  struct Visitor {
+    Service& service;
+    const Request& request;
+
+    Answer operator()(const HealthRoute&) const { return service.health(); }
+    Answer operator()(const MetricsRoute&) const { return service.metrics_text(request); }
+    Answer operator()(const CreateRoute& at) const {
+      Reply reply = service.create(request, at);
+      if (!request.has_body()) return reply;
+      return std::make_unique<NoBody>(std::move(reply));
+    }
+    Answer operator()(const ListRoute& at) const { return service.list(request, at); }
+    Answer operator()(const ReadRoute& at) const { return service.read(request, at); }
+    Answer operator()(const AddRoute& at) const { return service.add(request, at); }
+    Answer operator()(const RemoveRoute& at) const { return service.remove(request, at); }
+    Answer operator()(const UnknownRoute&) const {
+      return text_reply(404, "there is no such place");
+    }
+    Answer operator()(const WrongMethodRoute& at) const {
+      Reply reply = text_reply(405, fmt::format("allowed here: {}", at.allowed));
+      reply.headers.emplace_back("Allow", at.allowed);
+      return reply;
+    }
+  };
+  Answer given = std::visit(Visitor{*this, request}, route);
+  if (auto* const reply = std::get_if<Reply>(&given); reply && request.method == Method::head) {
+    reply->without_body = true;
+  }
+  return given;
+}
+
+Principal Service::authenticated(const Request& request) const {
+  auto principal = parts_.authenticator.principal(request.authorization);
+  if (principal) return std::move(*principal);
+  parts_.log.write(Severity::warning, "refused",
+                   {{"peer", request.peer},
+                    {"method", request.method_text},
+                    {"target", request.target},
+                    {"reason", request.authorization.empty() ? "no token" : "unknown token"}});
+  throw HttpError{401, "a token is needed"};
+}
+
+void Service::demand(const Request& request, const Principal& principal,
+                     const RepositoryName& repository, const Deed& deed) const {
+  const auto reason = refusal(principal, repository, deed, config()->append_only);
+  if (!reason) return;
+  parts_.log.write(Severity::warning, "refused",
+                   {{"peer", request.peer},
+                    {"token", principal.name},
+                    {"method", request.method_text},
+                    {"target", request.target},
+                    {"reason", *reason}});
+  throw HttpError{403, std::string{*reason}};
+}
+
+Repository Service::existing(const RepositoryName& name) {
+  auto repository = parts_.store.find(name);
+  if (!repository) throw HttpError{404, "there is no such repository"};
+  return std::move(*repository);
+}
+
+SpaceLimits Service::limits_for(const Principal& principal, const RepositoryName& repository,
+                                ObjectType type) const {
+  const auto config = this->config();
+  const auto own = config->repository_quotas.find(repository.text());
+  const std::uint64_t quota =
+      own == config->repository_quotas.end() ? config->quota_bytes : own->second;
+  return {
+      .repository_bytes = quota + headroom(quota, principal.role, type),
+      .token_bytes = principal.quota_bytes + headroom(principal.quota_bytes, principal.role, type),
+      .min_free_bytes = config->min_free_bytes};
+}
+
+Reply Service::health() {
+  const DiskSpace disk = parts_.store.directory().disk_space();
+  const std::int64_t uptime_s = (parts_.clock.boot_ns() - started_at_) / 1'000'000'000;
+  return {.content_type = "application/json",
+          .text = fmt::format(
+              R"({{"status":"ok","version":"{}","uptime_seconds":{},"disk_free_bytes":{},)"
+              R"("disk_total_bytes":{},"repositories":{}}})"
+              "\n",
+              VGERFS_VERSION, uptime_s, disk.free_bytes, disk.total_bytes,
+              parts_.store.repository_count())};
+}
+
+Reply Service::metrics_text(const Request& request) {
+  const Principal principal = authenticated(request);
+  if (principal.role != Role::admin || principal.repositories.text() != "*") {
+    throw HttpError{403, "metrics are for admins of all repositories"};
+  }
+  const DiskSpace disk = parts_.store.directory().disk_space();
+  std::string text = parts_.metrics.text();
+  text += fmt::format("# TYPE vgerfs_disk_free_bytes gauge\nvgerfs_disk_free_bytes {}\n",
+                      disk.free_bytes);
+  text += fmt::format("# TYPE vgerfs_disk_total_bytes gauge\nvgerfs_disk_total_bytes {}\n",
+                      disk.total_bytes);
+  text += fmt::format("# TYPE vgerfs_reserved_bytes gauge\nvgerfs_reserved_bytes {}\n",
+                      parts_.ledger.reserved());
+  const auto connection = parts_.store.reader();
+  Catalog catalog{*connection};
+  text += fmt::format("# TYPE vgerfs_trash_bytes gauge\nvgerfs_trash_bytes {}\n",
+                      catalog.trash_bytes());
+  const auto repositories = catalog.repositories();
+  std::map<std::int64_t, std::string> names;
+  for (const RepositoryRow& row : repositories) names[row.id] = label_value(row.name);
+  std::map<std::pair<std::string, std::string_view>, std::pair<std::uint64_t, std::uint64_t>> sums;
+  for (const TotalRow& row : catalog.totals()) {
+    auto& sum = sums[{names[row.repository], format::directory_name(row.type)}];
+    sum.first += row.objects;
+    sum.second += row.bytes;
+  }
+  text += "# TYPE vgerfs_objects gauge\n";
+  for (const auto& [key, sum] : sums) {
+    text += fmt::format("vgerfs_objects{{repository=\"{}\",type=\"{}\"}} {}\n", key.first,
+                        key.second, sum.first);
+  }
+  text += "# TYPE vgerfs_stored_bytes gauge\n";
+  for (const auto& [key, sum] : sums) {
+    text += fmt::format("vgerfs_stored_bytes{{repository=\"{}\",type=\"{}\"}} {}\n", key.first,
+                        key.second, sum.second);
+  }
+  text += "# TYPE vgerfs_last_backup_timestamp_seconds gauge\n";
+  for (const RepositoryRow& row : repositories) {
+    if (!row.last_backup_at) continue;
+    text += fmt::format("vgerfs_last_backup_timestamp_seconds{{repository=\"{}\"}} {}\n",
+                        label_value(row.name), *row.last_backup_at);
+  }
+  text += "# TYPE vgerfs_quota_bytes gauge\n";
+  const auto config = this->config();
+  for (const RepositoryRow& row : repositories) {
+    const auto own = config->repository_quotas.find(row.name);
+    text += fmt::format("vgerfs_quota_bytes{{repository=\"{}\"}} {}\n", label_value(row.name),
+                        own == config->repository_quotas.end() ? config->quota_bytes : own->second);
+  }
+  return {.content_type = "text/plain; version=0.0.4", .text = std::move(text)};
+}
+
+Reply Service::create(const Request& request, const CreateRoute& route) {
+  const Principal principal = authenticated(request);
+  demand(request, principal, route.repository, {.verb = Verb::create});
+  parts_.store.create(route.repository);
+  return text_reply(200, {});
+}
+
+Reply Service::list(const Request& request, const ListRoute& route) {
+  const Principal principal = authenticated(request);
+  demand(request, principal, route.repository, {.verb = Verb::read, .type = route.type});
+  const Repository repository = existing(route.repository);
+  const ListVersion version = request.accept == kListTypeV2 ? ListVersion::v2 : ListVersion::v1;
+  ListText text{version, parts_.store.directory().uploads()};
+  parts_.store.list(
+      repository, route.type,
+      [&](const format::ObjectName& name, std::uint64_t bytes) { text.add(name, bytes); });
+  return text.finish();
+}
+
+Reply Service::read(const Request& request, const ReadRoute& route) {
+  const Principal principal = authenticated(request);
+  demand(request, principal, route.repository, {.verb = Verb::read, .type = route.object.type});
+  const Repository repository = existing(route.repository);
+  const auto object = parts_.store.open(repository, route.object);
+  if (!object) throw HttpError{404, "there is no such object"};
+
+  Reply reply{.content_type = "application/octet-stream"};
+  reply.headers.emplace_back("Accept-Ranges", "bytes");
+  // A range is defined for GET alone (RFC 9110 section 14.2).
+  const ByteRange range = request.method == Method::get
+                              ? parse_byte_range(request.range, object->bytes)
+                              : parse_byte_range({}, object->bytes);
+  switch (range.kind) {
+    case ByteRange::Kind::unsatisfiable:
+      reply = text_reply(416, "the object ends before that range");
+      reply.headers.emplace_back("Content-Range", fmt::format("bytes */{}", object->bytes));
+      return reply;
+    case ByteRange::Kind::part:
+      reply.status = 206;
+      reply.headers.emplace_back("Content-Range",
+                                 fmt::format("bytes {}-{}/{}", range.offset,
+                                             range.offset + range.bytes - 1, object->bytes));
+      break;
+    case ByteRange::Kind::whole: break;
+  }
+  reply.file = FilePart{object->fd, range.offset, range.bytes};
+  return reply;
+}
+
+Answer Service::add(const Request& request, const AddRoute& route) {
+  const Principal principal = authenticated(request);
+  const ObjectType type = route.object.type;
+  demand(request, principal, route.repository, {.verb = Verb::add, .type = type});
+  if (!request.content_length && !request.is_chunked) {
+    throw HttpError{411, "how long is the object?"};
+  }
+  const std::uint64_t limit = max_bytes(*config(), type);
+  const std::uint64_t declared = request.content_length.value_or(0);
+  if (declared > limit) throw HttpError{413, "the object is too large"};
+  Repository repository = existing(route.repository);
+  Reservation reservation = parts_.ledger.reserve(
+      {repository.id, principal.id}, limits_for(principal, route.repository, type), declared);
+  auto upload = parts_.store.begin(repository, route.object, principal, std::move(reservation));
+  return std::make_unique<AddBody>(*this, std::move(repository), std::move(upload), limit);
+}
+
+Reply Service::remove(const Request& request, const RemoveRoute& route) {
+  const Principal principal = authenticated(request);
+  const auto repository = principal.repositories.covers(route.repository)
+                              ? parts_.store.find(route.repository)
+                              : std::nullopt;
+  const bool is_own = repository && route.object.type == ObjectType::lock &&
+                      parts_.store.is_own(*repository, route.object, principal);
+  demand(request, principal, route.repository,
+         {.verb = Verb::remove, .type = route.object.type, .is_own = is_own});
+  if (!repository) throw HttpError{404, "there is no such repository"};
+  const bool removed = parts_.store.remove(*repository, route.object);
+  parts_.log.write(Severity::info, "removed",
+                   {{"peer", request.peer},
+                    {"token", principal.name},
+                    {"target", request.target},
+                    {"existed", removed ? "yes" : "no"}});
+  return text_reply(200, {});
+}
+
+void Service::empty_trash() {
+  constexpr std::int64_t kDay = 86400;
+  const auto days = static_cast<std::int64_t>(config()->trash_days);
+  const std::size_t deleted = parts_.store.empty_trash_before(parts_.clock.now().s - days * kDay);
+  if (deleted > 0) {
+    parts_.log.write(Severity::info, "trash_emptied",
+                     {{"objects", static_cast<std::uint64_t>(deleted)}});
+  }
+}
+
+}  // namespace vgerfs::server

@@ -1,0 +1,74 @@
+// What the server answers: routes, credentials, policy, limits and quotas around the object store.
+// Knows nothing of sockets, so that all of it can be tested without any.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "server/authenticator.h"
+#include "server/event_log.h"
+#include "server/http_message.h"
+#include "server/metrics.h"
+#include "server/object_store.h"
+#include "server/server_config.h"
+#include "server/space_ledger.h"
+
+namespace vgerfs::server {
+
+/// What the service works with; all outlive it.
+struct ServiceParts {
+  ObjectStore& store;
+  SpaceLedger& ledger;
+  Authenticator& authenticator;
+  Metrics& metrics;
+  const EventLog& log;
+  const Clock& clock;
+};
+
+/// Thread-safe. Blocks for the disk.
+class Service {
+ public:
+  Service(const ServiceParts& parts, ServerConfig config);
+
+  /// The answer to a request's header. Never throws.
+  Answer begin(const Request& request);
+  /// The answer to what a body threw.
+  Reply failure(const Request& request, const std::exception_ptr& error);
+
+  /// Takes the limits, quotas and modes of another configuration; requests that run go on as they
+  /// began.
+  void reload(ServerConfig config);
+  std::shared_ptr<const ServerConfig> config() const;
+  /// Deletes from the trash what has been there long enough.
+  void empty_trash();
+
+ private:
+  class AddBody;
+
+  Answer answer(const Request& request, const Route& route);
+  Reply health();
+  Reply metrics_text(const Request& request);
+  Reply create(const Request& request, const CreateRoute& route);
+  Reply list(const Request& request, const ListRoute& route);
+  Reply read(const Request& request, const ReadRoute& route);
+  Answer add(const Request& request, const AddRoute& route);
+  Reply remove(const Request& request, const RemoveRoute& route);
+
+  Principal authenticated(const Request& request) const;
+  void demand(const Request& request, const Principal& principal, const RepositoryName& repository,
+              const Deed& deed) const;
+  Repository existing(const RepositoryName& name);
+  SpaceLimits limits_for(const Principal& principal, const RepositoryName& repository,
+                         format::ObjectType type) const;
+
+  const ServiceParts parts_;
+  const std::int64_t started_at_;
+  mutable std::mutex mutex_;
+  std::shared_ptr<const ServerConfig> config_;  // guarded by mutex_
+};
+
+}  // namespace vgerfs::server

@@ -1,0 +1,62 @@
+#include "server/upload.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <utility>
+
+#include "base/error.h"
+
+namespace vgerfs::server {
+namespace {
+
+constexpr mode_t kFileMode = 0600;
+/// Write-behind starts after each such part, so that the disk works while the rest arrives.
+constexpr std::uint64_t kWriteBehindBytes = 8ULL << 20;
+
+}  // namespace
+
+Upload::Upload(const DataDirectory& directory, ParkedName name, Reservation reservation)
+    : directory_(directory),
+      name_(std::move(name)),
+      file_(name_.text()),
+      reservation_(std::move(reservation)),
+      fd_(open_at(directory.uploads(), file_, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW,
+                  kFileMode)) {}
+
+Upload::~Upload() {
+  if (!kept_) discard();
+}
+
+void Upload::write(ByteView bytes) {
+  reservation_.grow_to(bytes_ + bytes.size());
+  hash_.update(bytes);
+  write_all_at(fd_.get(), bytes, bytes_, "an upload");
+  bytes_ += bytes.size();
+  if (bytes_ - written_behind_ < kWriteBehindBytes) return;
+  // Only a hint; errors of the disk come with finish().
+  static_cast<void>(::sync_file_range(fd_.get(), static_cast<off_t>(written_behind_),
+                                      static_cast<off_t>(bytes_ - written_behind_),
+                                      SYNC_FILE_RANGE_WRITE));
+  written_behind_ = bytes_;
+}
+
+Sha256Digest Upload::finish() {
+  if (::fsync(fd_.get()) != 0) throw system_error(errno, "syncing an upload");
+  fd_.reset();
+  return hash_.finish();
+}
+
+bool Upload::link_to(int directory, const std::string& file) const {
+  if (::linkat(directory_.uploads(), file_.c_str(), directory, file.c_str(), 0) == 0) return true;
+  if (errno == EEXIST) return false;
+  throw system_error(errno, "naming " + file);
+}
+
+void Upload::discard() noexcept {
+  ::unlinkat(directory_.uploads(), file_.c_str(), 0);
+  kept_ = true;
+}
+
+}  // namespace vgerfs::server

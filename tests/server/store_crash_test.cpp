@@ -1,0 +1,151 @@
+// kill -9 before each system call of an upload, a removal and a restoration: what was acknowledged
+// is there, and directory, database and quota agree after the next start.
+#include <unistd.h>
+
+#include <filesystem>
+#include <functional>
+#include <memory>
+
+#include <gtest/gtest.h>
+
+#include "backends/in_child.h"
+#include "backends/system_faults.h"
+#include "server/object_store.h"
+#include "server/trash.h"
+#include "store_world.h"
+#include "support/temporary_directory.h"
+
+namespace vgerfs::server {
+namespace {
+
+using format::ObjectType;
+using vgerfs::testing::before_system_call;
+using vgerfs::testing::SystemCall;
+
+constexpr int kKilled = 42;
+
+/// The process ends before the nth such call from now.
+void die_before(SystemCall call, int nth) {
+  before_system_call(call, [call, nth] {
+    if (nth == 1) ::_exit(kKilled);
+    die_before(call, nth - 1);
+  });
+}
+
+class StoreCrashTest : public ::testing::TestWithParam<SystemCall> {
+ protected:
+  /// Runs `operation` on a fresh copy of what `prepare` leaves, in a process that dies before the
+  /// nth call, for every n; `expect` looks at the result, told whether the operation had returned.
+  void sweep(const std::function<void(StoreWorld&)>& prepare,
+             const std::function<void(StoreWorld&)>& operation,
+             const std::function<void(StoreWorld&, bool acknowledged)>& expect) {
+    const vgerfs::testing::TemporaryDirectory top;
+    {
+      StoreWorld world{top / "prepared"};
+      prepare(world);
+    }
+    constexpr int kMost = 60;
+    int died = 0;
+    for (int nth = 1; nth <= kMost; ++nth) {
+      const std::string path = top / "data";
+      std::filesystem::remove_all(path);
+      std::filesystem::copy(top / "prepared", path, std::filesystem::copy_options::recursive);
+      const int code = vgerfs::testing::run_in_child([&] {
+        StoreWorld world{path};
+        die_before(GetParam(), nth);
+        operation(world);
+        ::_exit(0);
+      });
+      ASSERT_TRUE(code == 0 || code == kKilled) << code;
+      StoreWorld world{path};
+      SCOPED_TRACE(nth);
+      expect(world, code == 0);
+      expect_consistent(world);
+      if (code == 0) {
+        RecordProperty("deaths", died);
+        return;
+      }
+      ++died;
+    }
+    FAIL() << "more than " << kMost << " calls";
+  }
+
+  static void expect_consistent(StoreWorld& world) {
+    const Repository repository = world.repository();
+    for (const ObjectType type : {ObjectType::pack, ObjectType::lock}) {
+      EXPECT_EQ(world.listed(repository, type), world.in_directory(repository, type));
+    }
+    std::uint64_t bytes = 0;
+    std::size_t in_trash = 0;
+    for (const ObjectType type : {ObjectType::pack, ObjectType::lock}) {
+      for (const auto& [name, size] : world.in_directory(repository, type)) bytes += size;
+    }
+    EXPECT_EQ(world.ledger->used_by_repository(repository.id), bytes);
+    EXPECT_EQ(world.files_in(world.directory.uploads()), 0U);
+    world.queue->commit([&](Change& change) { in_trash = change.catalog().trash().size(); });
+    EXPECT_EQ(world.files_in(world.directory.trash()), in_trash);
+  }
+};
+
+TEST_P(StoreCrashTest, Upload) {
+  sweep([](StoreWorld& world) { world.repository(); },
+        [](StoreWorld& world) { world.put(world.repository(), "some bytes"); },
+        [](StoreWorld& world, bool acknowledged) {
+          const auto object = world.store->open(world.repository(), object_of("some bytes"));
+          EXPECT_TRUE(object || !acknowledged);
+          if (object) {
+            EXPECT_EQ(object->bytes, 10U) << "visible only whole";
+            EXPECT_TRUE(
+                world.store->is_own(world.repository(), object_of("some bytes"), world.principal));
+          }
+        });
+}
+
+TEST_P(StoreCrashTest, Removal) {
+  sweep(
+      [](StoreWorld& world) {
+        const Repository repository = world.repository();
+        world.put(repository, "some bytes");
+        world.put(repository, "a lock", ObjectType::lock);
+      },
+      [](StoreWorld& world) {
+        const Repository repository = world.repository();
+        world.store->remove(repository, object_of("some bytes"));
+        world.store->remove(repository, object_of("a lock", ObjectType::lock));
+      },
+      [](StoreWorld& world, bool acknowledged) {
+        const auto object = world.store->open(world.repository(), object_of("some bytes"));
+        EXPECT_FALSE(object && acknowledged);
+        EXPECT_EQ(world.files_in(world.directory.trash()), object ? 0U : 1U)
+            << "here or in the trash, never nowhere";
+      });
+}
+
+TEST_P(StoreCrashTest, Restoration) {
+  sweep(
+      [](StoreWorld& world) {
+        const Repository repository = world.repository();
+        world.put(repository, "some bytes");
+        world.store->remove(repository, object_of("some bytes"));
+      },
+      [](StoreWorld& world) {
+        world.queue->commit([&](Change& change) {
+          const auto rows = change.catalog().trash();
+          restore_from_trash(world.directory, change.catalog(), rows.at(0).id, 0);
+        });
+      },
+      [](StoreWorld& world, bool acknowledged) {
+        const auto object = world.store->open(world.repository(), object_of("some bytes"));
+        EXPECT_TRUE(object || !acknowledged);
+        EXPECT_EQ(world.files_in(world.directory.trash()), object ? 0U : 1U)
+            << "here or in the trash, never nowhere";
+      });
+}
+
+INSTANTIATE_TEST_SUITE_P(BeforeEach, StoreCrashTest,
+                         ::testing::Values(SystemCall::fsync, SystemCall::fdatasync,
+                                           SystemCall::linkat, SystemCall::renameat2,
+                                           SystemCall::unlinkat, SystemCall::pwrite));
+
+}  // namespace
+}  // namespace vgerfs::server
