@@ -41,5 +41,5 @@ closed_to() {
 }
 closed_to 15 vgerfs-backup@.service
 closed_to 12 vgerfs-maintenance.service
-closed_to 5 vgerfs-server.service
+closed_to 6 vgerfs-server.service
 exit $failed
