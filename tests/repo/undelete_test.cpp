@@ -238,6 +238,26 @@ TEST_F(Undelete, PutsTheRemovalBackAndNamesWhatIsMissing) {
   world.verify("it must stay removed");
 }
 
+TEST_F(Undelete, ALateOneCountsOnTheStoreAndNotOnWhatItRemembers) {
+  // All data of the first lives on in another snapshot; its directory does not.
+  Files same;
+  for (const auto& [name, bytes] : first_files) same["other " + name] = bytes;
+  world.commit(*repository, same);
+  for (const auto list = repository->snapshots(); const auto& listed : list->snapshots) {
+    testing::read_files(*repository, *listed.snapshot);
+  }
+  remove(first);
+  const Bytes stored = *world.test.store().find(format::snapshot_name(first))->bytes;
+  for (int i = 0; i < 2; ++i) {
+    world.clock.advance(25 * kHour);
+    compact();
+  }
+  world.test.store().put(format::snapshot_name(first),
+                         {std::make_shared<const Bytes>(stored), world.clock.now()});
+  EXPECT_THAT(failure(first), HasSubstr("corrupt: snapshot"));
+  world.verify("it must stay removed");
+}
+
 TEST_F(Undelete, ALateOneThatCannotBeCheckedStaysRemoved) {
   remove(first);
   world.clock.advance(25 * kHour);

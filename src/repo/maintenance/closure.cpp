@@ -96,6 +96,7 @@ class ClosureWalk {
 
 ClosureReport check_closure(Repository& repository, const format::proto::Entry& root,
                             const std::stop_token& stop) {
+  repository.reader().clear();  // what it remembers says nothing of the store
   return ClosureWalk{repository, stop}.run(root);
 }
 
