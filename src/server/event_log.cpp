@@ -41,7 +41,7 @@ struct AppendValue {
     if (!always_quote && is_plain(text)) {
       line += text;
     } else {
-      line += quoted(text);
+      line += json_string(text);
     }
   }
   void operator()(std::int64_t number) const { line += std::to_string(number); }
@@ -51,7 +51,7 @@ struct AppendValue {
 
 }  // namespace
 
-std::string quoted(std::string_view text) {
+std::string json_string(std::string_view text) {
   std::string out = "\"";
   for (const char letter : text) {
     const auto byte = static_cast<unsigned char>(letter);

@@ -40,6 +40,6 @@ class EventLog {
 
 /// Text as a JSON string with its quotes; bytes that are not printable ASCII are escaped, so that a
 /// log line stays a line whatever a client sends.
-std::string quoted(std::string_view text);
+std::string json_string(std::string_view text);
 
 }  // namespace vgerfs::server

@@ -125,9 +125,10 @@ void list_tokens(const ServerConfig& config, bool as_json, const Clock& clock) {
       out += fmt::format(
           R"({}{{"name":{},"repositories":{},"role":"{}","state":"{}","quota_bytes":{},)"
           R"("created_at":"{}","expires_at":{}}})",
-          is_first ? "" : ",", quoted(principal.name), quoted(principal.repositories.text()),
-          to_string(principal.role), state, principal.quota_bytes, iso_time({row.created_at, 0}),
-          row.expires_at ? quoted(iso_time({*row.expires_at, 0})) : "null");
+          is_first ? "" : ",", json_string(principal.name),
+          json_string(principal.repositories.text()), to_string(principal.role), state,
+          principal.quota_bytes, iso_time({row.created_at, 0}),
+          row.expires_at ? json_string(iso_time({*row.expires_at, 0})) : "null");
     } else {
       out += fmt::format("{:24} {:24} {:9} {:8} expires {}\n", principal.name,
                          principal.repositories.text(), to_string(principal.role), state,
@@ -158,7 +159,7 @@ void list_trash(const ServerConfig& config, const TrashChoice& choice, bool as_j
     if (as_json) {
       out +=
           fmt::format(R"({}{{"id":{},"repository":{},"object":"{}","bytes":{},"removed_at":"{}"}})",
-                      is_first ? "" : ",", row.id, quoted(name), row.object.path(), row.bytes,
+                      is_first ? "" : ",", row.id, json_string(name), row.object.path(), row.bytes,
                       iso_time({row.removed_at, 0}));
     } else {
       out += fmt::format("{:8} {} {} {} ({} bytes)\n", row.id, iso_time({row.removed_at, 0}), name,
