@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <optional>
 #include <sstream>
+#include <string_view>
 
 #include <fmt/format.h>
 #include <toml++/toml.h>
@@ -39,21 +40,21 @@ class TomlReader {
 
   void read_server(const toml::table& table) {
     for (const auto& [key, node] : table) {
-      const auto found =
-          std::find_if(settings().begin(), settings().end(),
-                       [&](const Setting& setting) { return setting.key == key.str(); });
+      const std::string_view name = key.str();
+      const auto found = std::find_if(settings().begin(), settings().end(),
+                                      [&](const Setting& setting) { return setting.key == name; });
       if (found == settings().end()) {
-        complain(key.source(), fmt::format("unknown key \"{}\" in [server]", key.str()));
+        complain(key.source(), fmt::format("unknown key \"{}\" in [server]", name));
         continue;
       }
       const auto value = value_of(node, found->kind);
       if (!value) {
-        complain(node.source(), fmt::format("\"{}\" must be {}", key.str(), name_of(found->kind)));
+        complain(node.source(), fmt::format("\"{}\" must be {}", name, name_of(found->kind)));
         continue;
       }
       std::string problem = found->set(config_, *value);
       if (!problem.empty()) {
-        complain(node.source(), fmt::format("\"{}\": {}", key.str(), problem));
+        complain(node.source(), fmt::format("\"{}\": {}", name, problem));
       }
     }
   }
