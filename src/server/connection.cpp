@@ -1,5 +1,6 @@
 #include "server/connection.h"
 
+#include <fcntl.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 
@@ -44,7 +45,8 @@ constexpr std::size_t kHeaderBufferBytes = 4 * 1024;
 /// A body is taken in such pieces: 200 uploads at a time need 40 MiB.
 constexpr std::size_t kBodyPieceBytes = 128 * 1024;
 constexpr std::size_t kBodyReadBytes = 64 * 1024;
-constexpr std::size_t kSendfileBytes = 1 << 20;
+/// So much of a file is read ahead before it is sent.
+constexpr off_t kReadAheadBytes = 4 << 20;
 /// Smaller replies go out in one piece with their header.
 constexpr std::uint64_t kSmallFileBytes = 64 * 1024;
 /// Who sends or takes a body more slowly than this over its whole length is cut off.
@@ -357,25 +359,28 @@ class ServedConnection final : public Connection,
     auto offset = static_cast<off_t>(part.offset);
     const auto end = static_cast<off_t>(part.offset + part.bytes);
     while (offset < end) {
-      // In a thread that may wait for the disk; the socket itself does not block.
-      const auto piece = [&] {
-        const ssize_t count =
-            ::sendfile(socket_.native_handle(), part.fd->get(), &offset,
-                       std::min(kSendfileBytes, static_cast<std::size_t>(end - offset)));
-        return count < 0 ? -errno : static_cast<int>(count);
+      // The disk is waited for by a thread that may; then this one sends from memory, without a
+      // change of threads for each buffer of the socket.
+      const off_t window_end = std::min(end, offset + kReadAheadBytes);
+      const auto read_ahead = [&] {
+        return ::readahead(part.fd->get(), offset, static_cast<std::size_t>(window_end - offset));
       };
-      const int sent = co_await run_blocking(parts_.disk, piece);
-      if (sent > 0) {
-        pace.count(static_cast<std::uint64_t>(sent));
-        continue;
+      co_await run_blocking(parts_.disk, read_ahead);
+      while (offset < window_end) {
+        const ssize_t sent = ::sendfile(socket_.native_handle(), part.fd->get(), &offset,
+                                        static_cast<std::size_t>(window_end - offset));
+        if (sent > 0) {
+          pace.count(static_cast<std::uint64_t>(sent));
+        } else if (sent == 0 || (errno != EAGAIN && errno != EINTR)) {
+          // 0: the file became shorter. Its length is promised already: only an end tells.
+          co_return false;
+        } else {
+          const Deadline deadline{*this, pace.deadline()};
+          const auto [failure] =
+              co_await socket_.async_wait(stream_protocol::socket::wait_write, kAsTuple);
+          if (failure) co_return false;
+        }
       }
-      if (sent == -EINTR) continue;
-      // 0: the file became shorter. Its length is promised already: only an end tells.
-      if (sent != -EAGAIN) co_return false;
-      const Deadline deadline{*this, pace.deadline()};
-      const auto [failure] =
-          co_await socket_.async_wait(stream_protocol::socket::wait_write, kAsTuple);
-      if (failure) co_return false;
     }
     co_return true;
   }

@@ -94,6 +94,10 @@ std::string DataDirectory::database_path() const {
   return fmt::format("{}/{}/database.sqlite", path_, kPrivateName);
 }
 
+std::string DataDirectory::copies_path() const {
+  return fmt::format("{}/{}/copies", path_, kPrivateName);
+}
+
 DiskSpace DataDirectory::disk_space() const {
   struct statvfs status {};
   if (::fstatvfs(root_.get(), &status) != 0) throw system_error(errno, "looking at " + path_);

@@ -4,6 +4,7 @@
 //   .vgerfs-server/database.sqlite   what objects there are, tokens, trash (server/catalog.h)
 //   .vgerfs-server/uploads/          objects on their way in
 //   .vgerfs-server/trash/            removed objects
+//   .vgerfs-server/copies/           of the database, one a day
 //
 // All on one file system: objects get their names by link(2) and lose them by rename(2).
 #pragma once
@@ -48,6 +49,7 @@ class DataDirectory {
 
   const std::string& path() const noexcept { return path_; }
   std::string database_path() const;
+  std::string copies_path() const;
   int uploads() const noexcept { return uploads_.get(); }
   int trash() const noexcept { return trash_.get(); }
   DiskSpace disk_space() const;

@@ -43,7 +43,7 @@ constexpr auto kAsTuple = asio::as_tuple(asio::use_awaitable);
 constexpr int kAcceptsInARow = 64;
 /// How long nothing is accepted when descriptors have run out.
 constexpr std::chrono::milliseconds kPause{100};
-constexpr std::chrono::hours kTrashInterval{1};
+constexpr std::chrono::hours kChoresInterval{1};
 constexpr unsigned kMaxNetworkThreads = 4;
 
 unsigned network_threads() {
@@ -109,7 +109,7 @@ struct HttpServer::Impl {
       error_code ignored;
       listener->close(ignored);
     }
-    trash_timer.cancel();
+    chores_timer.cancel();
     const std::lock_guard lock{mutex};
     for (const auto& connection : connections) {
       if (connection) connection->drain();
@@ -147,19 +147,19 @@ struct HttpServer::Impl {
     });
   }
 
-  asio::awaitable<void> keep_trash_short() {
+  asio::awaitable<void> do_chores() {
     while (!draining) {
       try {
-        const auto empty = [this] {
-          service.empty_trash();
+        const auto chores = [this] {
+          service.do_chores();
           return true;
         };
-        co_await run_blocking(disk, empty);
+        co_await run_blocking(disk, chores);
       } catch (const std::exception& error) {
-        log.write(Severity::error, "trash_failed", {{"error", error.what()}});
+        log.write(Severity::error, "chores_failed", {{"error", error.what()}});
       }
-      trash_timer.expires_after(kTrashInterval);
-      const auto [cancelled] = co_await trash_timer.async_wait(kAsTuple);
+      chores_timer.expires_after(kChoresInterval);
+      const auto [cancelled] = co_await chores_timer.async_wait(kAsTuple);
       if (cancelled) co_return;
     }
   }
@@ -172,7 +172,7 @@ struct HttpServer::Impl {
   asio::strand<asio::io_context::executor_type> control = asio::make_strand(io);
   asio::signal_set signals{control};
   asio::steady_timer drain_timer{control};
-  asio::steady_timer trash_timer{control};
+  asio::steady_timer chores_timer{control};
   std::vector<std::shared_ptr<asio::posix::stream_descriptor>> listeners;  // control only
   std::atomic<bool> draining = false;
   std::atomic<bool> cut_off = false;
@@ -198,7 +198,7 @@ bool HttpServer::run(std::vector<ListenSocket> sockets, const std::function<void
     asio::co_spawn(impl.control, impl.accept_at(std::move(listener)), asio::detached);
     impl.log.write(Severity::info, "listening", {{"address", socket.address}});
   }
-  asio::co_spawn(impl.control, impl.keep_trash_short(), asio::detached);
+  asio::co_spawn(impl.control, impl.do_chores(), asio::detached);
   ::sd_notify(0, "READY=1");
   {
     std::vector<std::jthread> threads;

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "server/byte_range.h"
+#include "server/database_copy.h"
 #include "server/error_reply.h"
 #include "server/list_text.h"
 
@@ -351,7 +352,7 @@ Reply Service::remove(const Request& request, const RemoveRoute& route) {
   return text_reply(200, {});
 }
 
-void Service::empty_trash() {
+void Service::do_chores() {
   constexpr std::int64_t kDay = 86400;
   const auto days = static_cast<std::int64_t>(config()->trash_days);
   const std::size_t deleted = parts_.store.empty_trash_before(parts_.clock.now().s - days * kDay);
@@ -359,6 +360,8 @@ void Service::empty_trash() {
     parts_.log.write(Severity::info, "trash_emptied",
                      {{"objects", static_cast<std::uint64_t>(deleted)}});
   }
+  const auto connection = parts_.store.reader();
+  copy_database_daily(*connection, parts_.store.directory().copies_path(), parts_.clock.now());
 }
 
 }  // namespace vgerfs::server

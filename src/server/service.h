@@ -43,8 +43,9 @@ class Service {
   /// began.
   void reload(ServerConfig config);
   std::shared_ptr<const ServerConfig> config() const;
-  /// Deletes from the trash what has been there long enough.
-  void empty_trash();
+  /// What is to be done every hour: deletes from the trash what has been there long enough, and
+  /// copies the database once a day.
+  void do_chores();
 
  private:
   class AddBody;

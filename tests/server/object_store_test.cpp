@@ -15,6 +15,7 @@
 
 #include <gtest/gtest.h>
 
+#include "backends/in_child.h"
 #include "backends/system_faults.h"
 #include "server/scan.h"
 #include "server/trash.h"
@@ -357,6 +358,44 @@ TEST_F(ObjectStoreTest, AFailedRemovalIsNoRemoval) {
             "io");
   expect_consistent(repository);
   EXPECT_EQ(world_->listed(repository).size(), 1U);
+}
+
+TEST_F(ObjectStoreTest, OnAFullDiskNothingThatWasAcknowledgedIsLost) {
+  const std::string why = vgerfs::testing::why_no_private_mounts();
+  if (!why.empty()) GTEST_SKIP() << why;
+  const std::string small = directory_ / "small";
+  std::filesystem::create_directory(small);
+  const int code = vgerfs::testing::run_in_child([&] {
+    vgerfs::testing::enter_private_mounts();
+    vgerfs::testing::mount_tmpfs(small, 4 << 20);
+    StoreWorld world{small + "/data"};
+    const Repository repository = world.repository();
+    std::map<std::string, std::uint64_t> acknowledged;
+    bool was_full = false;
+    for (int i = 0; i < 100 && !was_full; ++i) {
+      const std::string bytes(100'000, static_cast<char>('!' + i));
+      try {
+        world.put(repository, bytes);
+        acknowledged[object_of(bytes).id.hex()] = bytes.size();
+      } catch (const Error& error) {
+        EXPECT_EQ(error.code(), ErrorCode::no_space) << error.what();
+        was_full = true;
+      }
+    }
+    EXPECT_TRUE(was_full);
+    EXPECT_EQ(world.listed(repository), acknowledged);
+    EXPECT_EQ(world.in_directory(repository), acknowledged);
+    EXPECT_EQ(world.ledger->reserved(), 0U);
+    // With a floor, what is left is enough to remove, and what was removed can be deleted for good.
+    world.limits.min_free_bytes = 1;
+    world.free_bytes = world.directory.disk_space().free_bytes;
+    const auto victim = ObjectId::parse(acknowledged.begin()->first);
+    EXPECT_TRUE(world.store->remove(repository, {ObjectType::pack, *victim}));
+    EXPECT_EQ(world.store->empty_trash_before(world.clock.now().s + 1), 1U);
+    world.free_bytes = world.directory.disk_space().free_bytes;
+    EXPECT_EQ(world.put(repository, std::string(50'000, ' ')), ObjectStore::Added::anew);
+  });
+  EXPECT_EQ(code, 0);
 }
 
 }  // namespace

@@ -152,7 +152,7 @@ class Server:
 
     def expect(self, status, method, target, *args, **options):
         answer = self.send(method, target, *args, **options)
-        check(answer.status == status, "%s %s: %d instead of %d: %s" % (method, target[:200], answer.status, status, answer.text[:300]))
+        check(answer.status == status, "%s %s: %d instead of %d: %r" % (method, target[:200], answer.status, status, answer.body[:300]))
         return answer
 
     def make_repository(self, name="repo", config=b"the config", **options):
