@@ -234,47 +234,6 @@ TEST_F(Compact, AListingThatFailsStopsIt) {
   }
 }
 
-TEST_F(Compact, AListingThatOmitsAKnownSnapshotStopsIt) {
-  const SnapshotId omitted = commit(*repository_, random_files(1, 5));
-  commit(*repository_, random_files(100, 1));
-  pass(kOverGrace);
-  repository_ = open("client");
-  test.faulty().hide(format::snapshot_name(omitted));
-  const auto before = test.store().names();
-  EXPECT_EQ(error_of([&] { run(*repository_); }), "unavailable");
-  EXPECT_EQ(test.store().names(), before);
-  EXPECT_THAT(repository_->warnings(),
-              ::testing::Contains(::testing::HasSubstr("omits snapshots/" + omitted.hex())));
-  test.faulty().clear();
-  EXPECT_EQ(run(*repository_).condemned_packs, 0U);
-  verify();
-}
-
-TEST_F(Compact, AListingThatOmitsWhatAnotherClientHasSeenStopsIt) {
-  const SnapshotId omitted = commit(*repository_, random_files(1, 5));
-  commit(*repository_, random_files(100, 1));  // its record claims the other
-  pass(kOverGrace);
-  const auto forgetful = open("fresh");
-  forgetful->seen().forget({.records = {}, .snapshots = {omitted}});
-  test.faulty().hide(format::snapshot_name(omitted));
-  EXPECT_EQ(error_of([&] { run(*forgetful); }), "unavailable");
-}
-
-TEST_F(Compact, ASnapshotThatCameAfterTheListingDoesNotStopIt) {
-  commit(*repository_, random_files(1, 5));
-  const auto other = open("client");  // what it has seen this client has seen
-  repository_ = open("client");
-  // Between the listing of snapshots and that of records.
-  test.faulty().before_next(testing::Call::list, [&] {
-    test.faulty().before_next(testing::Call::list,
-                              [&] { commit(*other, random_files(100, 1), "etc"); });
-  });
-  repository_->refresh();
-  EXPECT_TRUE(repository_->unlisted_snapshots().empty());
-  EXPECT_NO_THROW(run(*repository_));
-  verify();
-}
-
 TEST_F(Compact, ATreeThatIsMissingIsNotEmpty) {
   const SnapshotId old = commit(*repository_, random_files(1, 5));
   remove(*repository_, old);
@@ -489,7 +448,7 @@ TEST_F(Compact, ADamagedPackIsLeftAlone) {
       repository_->index().find(ChunkId::from_bytes(entry->extents(0).chunk())).front();
   const auto name = format::pack_name(place.pack);
   Bytes pack = *test.store().find(name)->bytes;
-  pack[place.block->offset + place.block->stored_bytes / 2] ^= std::byte{1};
+  pack[place.block.offset + place.block.stored_bytes / 2] ^= std::byte{1};
   test.store().overwrite(name, std::move(pack));
   pass(kOverGrace);
   repository_ = open("client");
@@ -521,23 +480,6 @@ TEST_F(Compact, CopiesOfIngestAuthorsAreDroppedInFavourOfTrustedOnes) {
   pass(kOverGrace);
   EXPECT_GE(run(*repository_).deleted_packs, 1U);
   verify("deleted");
-}
-
-TEST_F(Compact, TheBlockOfACopyIsReadOnceForAllItsChunks) {
-  constexpr int kChunks = 200;
-  const Files files = random_files(1, kChunks, 1000);
-  commit(*repository_, files);
-  {
-    Session session{*repository_, session_options("copies")};
-    for (const auto& [name, bytes] : files) session.put_again(ChunkKind::data, bytes);
-    const Entry root = testing::put_files(session, repository_->keyring(), files);
-    expected[session.commit(testing::draft_of(root)).snapshot->id] = files;
-  }
-  pass(kOverGrace);
-  const auto before = test.faulty().calls(testing::Call::read);
-  EXPECT_EQ(run(*repository_).moved_packs, 1U);
-  EXPECT_LT(test.faulty().calls(testing::Call::read) - before, std::uint64_t{kChunks} / 2);
-  verify();
 }
 
 TEST_F(Compact, AnIngestKeyCannotCompact) {
