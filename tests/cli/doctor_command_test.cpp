@@ -68,7 +68,9 @@ TEST_F(Doctor, NamesSnapshotsOfTheFutureAndThoseThatCannotBeRead) {
   EXPECT_EQ(grades(future).at("times"), "warning");
   EXPECT_NE(future.status, 0);
   const std::string damaged = add_snapshot();
-  damage_snapshot(damaged);
+  const std::string path = repository_ + "/snapshots/" + damaged;
+  std::filesystem::permissions(path, std::filesystem::perms::owner_all);
+  std::filesystem::resize_file(path, 100);
   client_ = "another ";
   const RunResult unreadable = doctor();
   EXPECT_EQ(unreadable.status, 1);

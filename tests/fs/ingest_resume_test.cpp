@@ -5,7 +5,8 @@
 
 #include <gtest/gtest.h>
 
-#include "fs/ingest_image.h"
+#include "fs/ingest_journal.pb.h"
+#include "fs/ingest_journal_block.h"
 #include "ingest_world.h"
 #include "repo/journal.h"
 #include "repo/maintenance/compact.h"

@@ -14,9 +14,9 @@
 namespace vgerfs::repo {
 namespace {
 
-/// Whom the root certified and who signed the object. Throws if there is nobody.
+/// Throws unless somebody signed the object whom the root certified.
 template <class Message>
-Certificate author_of(EnvelopeKind kind, ByteView stored, const Keyring& keyring) {
+void check_author(EnvelopeKind kind, ByteView stored, const Keyring& keyring) {
   std::shared_ptr<const DataKey> data_key;
   if (has_data_key(kind)) {
     const EnvelopeHeader header = parse_envelope_header(stored, kind);
@@ -26,10 +26,9 @@ Certificate author_of(EnvelopeKind kind, ByteView stored, const Keyring& keyring
       open_signed(kind, stored, keyring.envelope_keys(), data_key ? &data_key->key : nullptr);
   Message message;
   decode_message(message, opened.payload, to_string(kind));
-  Certificate author =
+  const Certificate author =
       verify_certificate(message.author(), keyring.repository(), keyring.root_public_key());
   check_signature(opened, author.author);
-  return author;
 }
 
 template <class Message, class Open>
@@ -43,14 +42,14 @@ ObjectVerdict judge(EnvelopeKind kind, const ObjectId& id, ByteView stored, cons
     return {};
   } catch (const Error& error) {
     try {
-      const Certificate author = author_of<Message>(kind, stored, keyring);
-      return {error.code() == ErrorCode::unsupported ? Verdict::newer : Verdict::invalid,
-              error.what(), author.role};
+      check_author<Message>(kind, stored, keyring);
     } catch (const Error& of_author) {
       // A newer envelope is a newer program's, whoever wrote it.
       return {of_author.code() == ErrorCode::unsupported ? Verdict::newer : Verdict::foreign,
               error.what()};
     }
+    return {error.code() == ErrorCode::unsupported ? Verdict::newer : Verdict::invalid,
+            error.what()};
   }
 }
 

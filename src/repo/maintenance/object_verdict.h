@@ -21,8 +21,7 @@ enum class Verdict {
 
 struct ObjectVerdict {
   Verdict verdict = Verdict::readable;
-  std::string reason;                         ///< empty if readable
-  std::optional<Role> author = std::nullopt;  ///< who wrote it, if it is newer or invalid
+  std::string reason;  ///< empty if readable
 };
 
 /// An object's bytes, whatever their hash, at most one more than `max_bytes`; nullopt if it is
