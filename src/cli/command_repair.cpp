@@ -19,9 +19,10 @@ struct RepairCommandOptions {
   bool read_data = false;
 };
 
-Json packs_json(const std::set<PackId>& packs) {
+template <class Ids>
+Json ids_json(const Ids& ids) {
   Json array = Json::array();
-  for (const PackId& id : packs) array.push_back(id.hex());
+  for (const auto& id : ids) array.push_back(id.hex());
   return array;
 }
 
@@ -29,6 +30,10 @@ void print_plan(Output& output, const repo::RepairPlan& plan) {
   if (!plan.rebuild.empty()) print_rebuild_plan(output, plan.rebuild);
   for (const SnapshotId& id : plan.lost_snapshots) {
     output.result(fmt::format("lost: {}: go on without it\n", format::snapshot_name(id).path()));
+  }
+  for (const SnapshotId& id : plan.unreadable_snapshots) {
+    output.result(fmt::format("damaged: {}: nothing makes it anew, it is left alone\n",
+                              format::snapshot_name(id).path()));
   }
   const auto line = [&](const PackId& id, const char* what) {
     output.result(fmt::format("{}: {}{}\n", format::pack_name(id).path(), what,
@@ -50,18 +55,40 @@ void print_outcome(Output& output, const repo::RepairResult& result) {
 }
 
 Json result_json(const repo::RepairResult& result) {
-  Json lost = Json::array();
-  for (const SnapshotId& id : result.plan.lost_snapshots) lost.push_back(id.hex());
   return {{"dry_run", !result.executed},
           {"rebuild", rebuild_json(result.plan.rebuild, result.rebuild)},
-          {"lost_snapshots", std::move(lost)},
-          {"missing_packs", packs_json(result.plan.missing)},
-          {"damaged_packs", packs_json(result.plan.damaged)},
+          {"lost_snapshots", ids_json(result.plan.lost_snapshots)},
+          {"unreadable_snapshots", ids_json(result.plan.unreadable_snapshots)},
+          {"missing_packs", ids_json(result.plan.missing)},
+          {"damaged_packs", ids_json(result.plan.damaged)},
           {"condemned_packs", result.condemned_packs},
           {"saved_chunks", result.saved_chunks},
           {"saved_bytes", result.saved_bytes},
           {"findings", findings_json(result.plan.check.findings)},
           {"lost_data", result.lost_data()}};
+}
+
+/// What only the user can do.
+void print_losses(Output& output, const repo::RepairResult& result) {
+  if (result.lost_files()) {
+    output.warning(
+        "files have lost data: all others can be restored; back up the same data again, and these "
+        "come back");
+  }
+  if (const auto count = result.plan.unreadable_snapshots.size(); count > 0) {
+    output.warning(fmt::format(
+        "{} cannot be read, since the object itself is damaged: put it back from a copy of the "
+        "repository, or give the snapshot up: `vgerfs-admin delete` with its full id; until then "
+        "`vgerfs-admin compact` stops",
+        format_count(count, "snapshot")));
+  }
+  if (const auto count = result.plan.lost_snapshots.size(); count > 0) {
+    output.warning(fmt::format(
+        "{} lost, since the object itself is missing: a repair takes such a snapshot for deleted; "
+        "put the object back from a copy of the repository, then `vgerfs-admin undelete` brings "
+        "the snapshot back; do so soon, `vgerfs-admin compact` does not keep its data",
+        format_count(count, "snapshot")));
+  }
 }
 
 ExitCode repair(Context& context, const RepairCommandOptions& given) {
@@ -84,14 +111,14 @@ ExitCode repair(Context& context, const RepairCommandOptions& given) {
     if (finding.severity != repo::Severity::note) print_finding(context.output, finding);
   }
   print_plan(context.output, result.plan);
-  if (result.plan.empty()) context.output.line("there is nothing to repair");
+  if (result.plan.empty()) {
+    context.output.line(result.plan.check.has_errors() ? "there is nothing that a repair can mend"
+                                                       : "there is nothing to repair");
+  }
   if (result.executed && !result.plan.empty()) print_outcome(context.output, result);
   context.output.json(result_json(result));
-  if (!result.lost_data()) return ExitCode::ok;
-  context.output.warning(
-      "files have lost data: all others can be restored; back up the same data again, and these "
-      "come back");
-  return ExitCode::partial;
+  print_losses(context.output, result);
+  return result.lost_data() ? ExitCode::partial : ExitCode::ok;
 }
 
 }  // namespace

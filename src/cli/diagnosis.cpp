@@ -244,7 +244,8 @@ void diagnose_repository(Diagnoses& found, repo::Repository& repository, const I
     found.push_back(
         {"snapshots", Grade::error,
          fmt::format("snapshot {} cannot be read: {}", each.id.short_hex(), each.reason),
-         "it stops compact until `vgerfs-admin delete` gives it up"});
+         "it stops compact until it is put back from a copy of the repository, or `vgerfs-admin "
+         "delete` gives it up"});
   }
   const std::int64_t latest_s = io.clock->now().s + kClockDifference_s;
   for (const repo::ListedSnapshot& listed : list->snapshots) {

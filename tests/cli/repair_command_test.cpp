@@ -50,13 +50,16 @@ class RepairCommand : public Commands {
     ADD_FAILURE() << "there is none";
     return {};
   }
-  /// One bit in the middle: in one block of several.
-  void flip(const std::string& pack) {
-    std::string bytes = read(pack);
+  /// One bit in the middle: of a pack, in one block of several.
+  void flip(const std::string& object) {
+    std::string bytes = read(object);
     bytes.at(bytes.size() / 2) ^= 4;
-    std::filesystem::permissions(pack, std::filesystem::perms::owner_write,
+    overwrite(object, bytes);
+  }
+  void overwrite(const std::string& object, const std::string& bytes) {
+    std::filesystem::permissions(object, std::filesystem::perms::owner_write,
                                  std::filesystem::perm_options::add);
-    std::ofstream{pack, std::ios::binary} << bytes;
+    std::ofstream{object, std::ios::binary} << bytes;
   }
   /// Of the files that `restore` writes; it may fail.
   std::set<std::string> restored_right(const std::string& snapshot, const std::string& target) {
@@ -169,9 +172,64 @@ TEST_F(RepairCommand, ALostSnapshotIsGoneOnWithout) {
   }
   EXPECT_EQ(admin({"list"}).status, 15);
   const RunResult repaired = admin({"--accept-rollback", "repair"});
-  EXPECT_EQ(repaired.status, 0) << repaired.err;
+  EXPECT_EQ(repaired.status, 3) << repaired.err;
   EXPECT_THAT(repaired.out, HasSubstr("go on without it"));
+  EXPECT_THAT(repaired.err, AllOf(HasSubstr("1 snapshot lost"), HasSubstr("vgerfs-admin undelete"),
+                                  Not(HasSubstr("back up the same data"))));
   EXPECT_EQ(admin({"check", "--read-data"}).status, 0);
+  EXPECT_EQ(admin({"repair"}).status, 0) << "it counts as deleted";
+}
+
+TEST_F(RepairCommand, ALostSnapshotThatIsPutBackIsUndeleted) {
+  const std::string old = admin({"list", "--json"}).json()[0].at("id");
+  const std::string object = repository_ + "/snapshots/" + old;
+  const std::string good = read(object);
+  directory_.write("src/file0", "changed");
+  ASSERT_EQ(back_up().status, 0);
+  std::filesystem::remove(object);
+  ASSERT_EQ(admin({"--accept-rollback", "repair"}).status, 3);
+  std::ofstream{object, std::ios::binary} << good;
+  EXPECT_EQ(admin({"list", "--json"}).json().size(), 1U) << "it counts as deleted";
+  EXPECT_EQ(admin({"undelete", old}).status, 0);
+  EXPECT_EQ(admin({"list", "--json"}).json().size(), 2U);
+}
+
+TEST_F(RepairCommand, ADamagedSnapshotIsNamedAndLeftAlone) {
+  const std::string old = admin({"list", "--json"}).json()[0].at("id");
+  const std::string object = repository_ + "/snapshots/" + old;
+  const std::string good = read(object);
+  flip(object);
+  const std::string bad = read(object);
+  for (const char* how : {"--dry-run", "--read-data"}) {
+    const RunResult repaired = admin({"repair", how});
+    EXPECT_EQ(repaired.status, 3);
+    EXPECT_THAT(repaired.out, AllOf(HasSubstr("damaged: snapshots/" + old),
+                                    Not(HasSubstr("there is nothing to repair"))));
+    EXPECT_THAT(repaired.err,
+                AllOf(HasSubstr("put it back"), HasSubstr("vgerfs-admin delete"),
+                      HasSubstr("vgerfs-admin compact"), Not(HasSubstr("back up the same data"))));
+    EXPECT_EQ(read(object), bad);
+  }
+  const auto json = admin({"repair", "--json"}).json();
+  EXPECT_EQ(json.at("unreadable_snapshots"), nlohmann::json::array({old}));
+  EXPECT_EQ(json.at("lost_data"), true);
+  EXPECT_EQ(admin({"compact"}).status, 14) << "as it says";
+
+  overwrite(object, good);
+  const RunResult whole = admin({"repair", "--read-data"});
+  EXPECT_EQ(whole.status, 0) << whole.err;
+  EXPECT_THAT(whole.out, HasSubstr("there is nothing to repair"));
+  EXPECT_EQ(restored_right(old, "after").size(), std::size_t{kFiles});
+}
+
+TEST_F(RepairCommand, ADamagedSnapshotCanBeGivenUp) {
+  const std::string old = admin({"list", "--json"}).json()[0].at("id");
+  flip(repository_ + "/snapshots/" + old);
+  EXPECT_THAT(admin({"check"}).out, AllOf(HasSubstr("put it back"), HasSubstr("delete")));
+  EXPECT_EQ(admin({"delete", old}).status, 0);
+  EXPECT_EQ(admin({"repair"}).status, 0);
+  EXPECT_EQ(admin({"compact"}).status, 0);
+  EXPECT_EQ(admin({"check"}).status, 0);
 }
 
 TEST_F(RepairCommand, OfAHealthyRepositoryDoesNothing) {

@@ -170,6 +170,55 @@ TEST_F(RepairTest, ALostSnapshotIsGoneOnWithout) {
   verify();
 }
 
+TEST_F(RepairTest, ALostSnapshotIsALossOnce) {
+  const SnapshotId lost = commit(*repository_, random_files(1, 2));
+  commit(*repository_, random_files(10, 2));
+  test.store().erase(format::snapshot_name(lost));
+  const auto client = test.open(TestRepository::full_key(), "fresh", true);
+  EXPECT_TRUE(run(*client, false, true).lost_data()) << "planned";
+  EXPECT_TRUE(run(*client).lost_data());
+  EXPECT_FALSE(run(*client).lost_data()) << "it counts as deleted";
+}
+
+TEST_F(RepairTest, ADamagedSnapshotIsNamedAndLeftAlone) {
+  const SnapshotId damaged = commit(*repository_, random_files(1, 2));
+  commit(*repository_, random_files(10, 2));
+  flip(test.store(), format::snapshot_name(damaged), 100);
+  const auto before = test.store().names();
+  const RepairResult result = run(*open("fresh"));
+  EXPECT_THAT(result.plan.unreadable_snapshots, ::testing::ElementsAre(damaged));
+  EXPECT_TRUE(result.lost_data());
+  EXPECT_FALSE(result.lost_files()) << "no backup heals it";
+  EXPECT_TRUE(result.plan.empty());
+  EXPECT_EQ(test.store().names(), before);
+}
+
+TEST_F(RepairTest, ADamagedSnapshotThatIsGivenUpIsNoLoss) {
+  const SnapshotId damaged = commit(*repository_, random_files(1, 2));
+  commit(*repository_, random_files(10, 2));
+  flip(test.store(), format::snapshot_name(damaged), 100);
+  const auto client = open("fresh");
+  EXPECT_EQ(error_of([&] { compact(*client, {}, false, nullptr, {}); }), "corrupt");
+  remove(*client, damaged);
+  const RepairResult result = run(*client);
+  EXPECT_FALSE(result.lost_data());
+  EXPECT_TRUE(result.plan.unreadable_snapshots.empty());
+  compact(*client, {}, false, nullptr, {});
+  verify();
+}
+
+TEST_F(RepairTest, ADamagedSnapshotThatIsPutBackIsWhole) {
+  const SnapshotId damaged = commit(*repository_, random_files(1, 2));
+  const auto name = format::snapshot_name(damaged);
+  const auto good = test.store().copy();
+  flip(test.store(), name, 100);
+  EXPECT_TRUE(run(*open("fresh")).lost_data());
+  test.store().erase(name);
+  test.store().put(name, good.at(name));
+  EXPECT_FALSE(run(*open("another")).lost_data());
+  verify();
+}
+
 TEST_F(RepairTest, WhatOnlyAnIngestKeyClaimsToHaveSeenIsNoLostSnapshot) {
   commit(*repository_, random_files(1, 2));
   test.add_ingest_slot("host");

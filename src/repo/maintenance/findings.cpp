@@ -57,8 +57,8 @@ std::string_view advice(FindingKind kind) noexcept {
              "rebuild-index` makes it anew; if it is a snapshot, `vgerfs-admin repair` goes on "
              "without it";
     case FindingKind::snapshot_unreadable:
-      return "get it back from a copy of the repository, or give it up: `vgerfs-admin delete` with "
-             "its full id";
+      return "put it back from a copy of the repository, or give the snapshot up: `vgerfs-admin "
+             "delete` with its full id; until then `vgerfs-admin compact` stops";
     case FindingKind::pack_unsupported:
     case FindingKind::snapshot_unsupported:
       return "use a newer version of vgerfs: `vgerfs-admin version` prints this one";

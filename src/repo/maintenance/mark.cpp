@@ -22,7 +22,8 @@ void Marks::check_readable(const SnapshotList& list) const {
     throw Error{ErrorCode::corrupt,
                 fmt::format("snapshot {} cannot be read, so what it needs is not known: {}",
                             first.id.hex(), first.reason),
-                "`vgerfs-admin delete` with this id gives it up; then maintenance goes on"};
+                "put it back from a copy of the repository, or give it up: `vgerfs-admin delete` "
+                "with this id; then maintenance goes on"};
   }
   const std::vector<RecordId> records = repository_.unreadable_records();
   if (!records.empty()) {

@@ -47,6 +47,15 @@ void find_bad_packs(Repository& repository, RepairPlan& plan) {
   plan.damaged = std::move(damaged);
 }
 
+std::vector<SnapshotId> find_unreadable_snapshots(const CheckResult& check) {
+  std::vector<SnapshotId> unreadable;
+  for (const Finding& finding : check.findings) {
+    if (finding.kind != FindingKind::snapshot_unreadable) continue;
+    unreadable.insert(unreadable.end(), finding.snapshots.begin(), finding.snapshots.end());
+  }
+  return unreadable;
+}
+
 class Repair {
  public:
   Repair(Repository& repository, const ExclusiveLease& lease, const RepairOptions& options,
@@ -63,6 +72,7 @@ class Repair {
     check.threads = options_.threads;
     check.stop = options_.stop;
     result_.plan.check = run_check(repository_, check, progress_);
+    result_.plan.unreadable_snapshots = find_unreadable_snapshots(result_.plan.check);
     find_bad_packs(repository_, result_.plan);
     if (!dry_run) give_up_packs();
     result_.executed = !dry_run;
@@ -123,11 +133,16 @@ bool RepairPlan::empty() const noexcept {
   return rebuild.empty() && lost_snapshots.empty() && missing.empty() && damaged.empty();
 }
 
+bool RepairResult::lost_files() const noexcept {
+  return std::any_of(
+      plan.check.findings.begin(), plan.check.findings.end(), [](const Finding& finding) {
+        return finding.severity == Severity::error &&
+               finding.kind != FindingKind::snapshot_unreadable && !finding.snapshots.empty();
+      });
+}
+
 bool RepairResult::lost_data() const noexcept {
-  return std::any_of(plan.check.findings.begin(), plan.check.findings.end(),
-                     [](const Finding& finding) {
-                       return finding.severity == Severity::error && !finding.snapshots.empty();
-                     });
+  return lost_files() || !plan.unreadable_snapshots.empty() || !plan.lost_snapshots.empty();
 }
 
 RepairResult repair(Repository& repository, const RepairOptions& options, bool dry_run,

@@ -1,7 +1,7 @@
 // Mends what a check finds, as far as it can be: index records are made anew, nothing new rests on
 // packs that are lost or damaged, what is good of them is stored again. Then the same data in a
-// later backup is stored anew, and heals the snapshots that lack it. Snapshots are never changed;
-// nothing is deleted.
+// later backup is stored anew, and heals the snapshots that lack it. Snapshots are never changed,
+// and nothing makes a snapshot's own object anew; nothing is deleted.
 #pragma once
 
 #include <cstdint>
@@ -24,12 +24,14 @@ struct RepairOptions {
 /// What a repair looks at and would do.
 struct RepairPlan {
   RebuildPlan rebuild;
-  std::vector<SnapshotId> lost_snapshots;  ///< somebody has seen them: to be removed
-  CheckResult check;                       ///< what is wrong, and which files it hurts
-  std::set<PackId> missing;                ///< to be condemned
-  std::set<PackId> damaged;                ///< likewise, once what is good is stored again
-  std::set<PackId> condemned;              ///< of both, those that are already
+  std::vector<SnapshotId> lost_snapshots;        ///< somebody has seen them: to be removed
+  std::vector<SnapshotId> unreadable_snapshots;  ///< damaged objects: left alone
+  CheckResult check;                             ///< what is wrong, and which files it hurts
+  std::set<PackId> missing;                      ///< to be condemned
+  std::set<PackId> damaged;                      ///< likewise, once what is good is stored again
+  std::set<PackId> condemned;                    ///< of both, those that are already
 
+  /// There is nothing to do; what is wrong all the same is for the user.
   bool empty() const noexcept;
 };
 
@@ -41,7 +43,9 @@ struct RepairResult {
   std::uint64_t saved_chunks = 0;
   std::uint64_t saved_bytes = 0;
 
-  /// A file of a snapshot cannot be read.
+  /// Files of snapshots that can be opened cannot be read: the same data in a backup heals them.
+  bool lost_files() const noexcept;
+  /// Something that a snapshot held cannot be read, or a snapshot itself.
   bool lost_data() const noexcept;
 };
 
