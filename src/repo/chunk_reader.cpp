@@ -197,16 +197,16 @@ struct ChunkReader::Impl {
 };
 
 BlockPointer ChunkReader::Impl::load(const ChunkPlace& place) {
-  const BlockKey key{place.pack, place.block.offset, place.entry};
+  const BlockKey key{place.pack, place.block->offset, place.entry};
   if (BlockPointer block = cache.find_block(key)) return block;
   return flights.run(key, [&]() -> BlockPointer {
     const format::ObjectName name = format::pack_name(place.pack);
     try {
-      Bytes stored(place.block.stored_bytes);
-      backend.read(name, place.block.offset, stored);
+      Bytes stored(place.block->stored_bytes);
+      backend.read(name, place.block->offset, stored);
       auto block = std::make_shared<DecodedBlock>();
-      block->plain = open_block(stored, place.block, keyring);
-      block->entry = place.block;
+      block->plain = open_block(stored, *place.block, keyring);
+      block->entry = *place.block;
       block->offsets.reserve(block->entry.chunks.size());
       std::uint32_t offset = 0;
       for (std::size_t i = 0; i < block->entry.chunks.size(); ++i) {
@@ -245,7 +245,7 @@ std::optional<ChunkView> ChunkReader::Impl::pending_view(ChunkKind kind, const C
 std::optional<ChunkView> ChunkReader::Impl::try_places(ChunkKind kind, const ChunkId& id) {
   std::exception_ptr failure;
   for (const ChunkPlace& place : index.find(id)) {
-    if (place.block.chunk_kind != kind) continue;
+    if (place.block->chunk_kind != kind) continue;
     try {
       const BlockPointer block = load(place);
       if (block->wrong.empty() || !block->wrong[place.position])
@@ -346,7 +346,7 @@ void ChunkReader::prefetch(ChunkKind kind, const ChunkId& id) {
 
 std::optional<std::uint32_t> ChunkReader::chunk_bytes(const ChunkId& id) {
   for (const ChunkPlace& place : impl_->index.find(id))
-    return place.block.chunks[place.position].plain_bytes;
+    return place.block->chunks[place.position].plain_bytes;
   return std::nullopt;
 }
 

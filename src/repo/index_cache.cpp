@@ -91,7 +91,7 @@ class SqliteIndexCache final : public IndexCache {
   }
 
   std::vector<ChunkPlace> find(const ChunkId& id) override {
-    return read([&](Database& database) { return find_places(database, id); });
+    return read([&](Database& database) { return find_places(database, blocks_, id); });
   }
 
   std::optional<PackId> find_usable(const ChunkId& id, const crypto::PublicKey& author,
@@ -283,6 +283,7 @@ class SqliteIndexCache final : public IndexCache {
   std::mutex writer_mutex_;           // held during a write transaction; taken before filter_mutex_
   std::unique_ptr<Database> writer_;  // guarded by writer_mutex_
   DatabasePool readers_;
+  BlockRowCache blocks_;
   DamageWatch watch_;
 };
 

@@ -21,9 +21,9 @@ namespace vgerfs::repo {
 /// Where a chunk lies.
 struct ChunkPlace {
   PackId pack;
-  BlockEntry block;            // with all its chunks
-  std::uint32_t position = 0;  // of the chunk in block.chunks
-  std::uint32_t offset = 0;    // of the chunk in the block's plaintext
+  std::shared_ptr<const BlockEntry> block;  // with all its chunks
+  std::uint32_t position = 0;               // of the chunk in block->chunks
+  std::uint32_t offset = 0;                 // of the chunk in the block's plaintext
   bool trusted = false;    // sealed by a full author or vouched: need not be hashed at each read
   bool vouched = false;    // hashed by a full author since it was sealed
   bool condemned = false;  // readable, but it will be deleted: nothing new may rest on it

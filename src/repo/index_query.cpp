@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <memory>
 #include <utility>
 
 #include "repo/index_fact_rows.h"
@@ -14,19 +15,41 @@ namespace {
   throw Error{ErrorCode::corrupt, std::string{what}};
 }
 
-// Where `id` stands among ids of 32 bytes each; nullopt if it is not there. Throws corrupt if not
-// even its prefix is: then the row that led here is wrong.
-std::optional<std::uint32_t> position_in(ByteView ids, const ChunkId& id) {
+// Where `id` stands among `count` ids; nullopt if it is not there. Throws corrupt if not even its
+// prefix is: then the row that led here is wrong. `bytes_at` gives an id's 32 bytes.
+template <class BytesAt>
+std::optional<std::uint32_t> position_in(std::size_t count, const ChunkId& id, BytesAt bytes_at) {
   bool same_prefix = false;
-  for (std::size_t at = 0; at + ChunkId::kSize <= ids.size(); at += ChunkId::kSize) {
-    if (std::memcmp(&ids[at], id.bytes().data(), sizeof(std::uint64_t)) != 0) continue;
-    if (std::memcmp(&ids[at], id.bytes().data(), ChunkId::kSize) == 0) {
-      return static_cast<std::uint32_t>(at / ChunkId::kSize);
+  for (std::size_t i = 0; i < count; ++i) {
+    const std::byte* const bytes = bytes_at(i);
+    if (std::memcmp(bytes, id.bytes().data(), sizeof(std::uint64_t)) != 0) continue;
+    if (std::memcmp(bytes, id.bytes().data(), ChunkId::kSize) == 0) {
+      return static_cast<std::uint32_t>(i);
     }
     same_prefix = true;
   }
   if (!same_prefix) throw_damaged("a chunk leads to a wrong block");
   return std::nullopt;
+}
+
+std::optional<std::uint32_t> position_in(ByteView ids, const ChunkId& id) {
+  return position_in(ids.size() / ChunkId::kSize, id,
+                     [&](std::size_t i) { return &ids[i * ChunkId::kSize]; });
+}
+
+std::optional<std::uint32_t> position_in(const BlockEntry& block, const ChunkId& id) {
+  return position_in(block.chunks.size(), id,
+                     [&](std::size_t i) { return block.chunks[i].id.bytes().data(); });
+}
+
+std::shared_ptr<const BlockEntry> read_block_row(Database& database, BlockRowCache& blocks,
+                                                 std::int64_t row, std::int64_t check) {
+  if (auto known = blocks.find(row, check)) return known;
+  auto rows = database.query("SELECT " VGERFS_BLOCK_COLUMNS " FROM block b WHERE b.id = ?1");
+  if (!rows.bind(row).step()) throw_damaged("a block is lost");
+  auto block = std::make_shared<const BlockEntry>(read_block(rows, 0));
+  blocks.insert(row, check, block);
+  return block;
 }
 
 // Compares the hashes of all rows with the sum that was kept when they were written.
@@ -180,26 +203,29 @@ std::vector<IndexCache::Claim> read_claims(Database& database) {
   return claims;
 }
 
-std::vector<ChunkPlace> find_places(Database& database, const ChunkId& id) {
-  // Left joins: a row that leads nowhere is damage, not absence.
+std::vector<ChunkPlace> find_places(Database& database, BlockRowCache& blocks, const ChunkId& id) {
+  // Left joins: a row that leads nowhere is damage, not absence. The block's chunks are not asked
+  // for here: SQLite would read them all.
   auto rows = database.query(
-      "SELECT " VGERFS_PACK_COLUMNS ", " VGERFS_BLOCK_COLUMNS ", " VGERFS_BLOCK_VOUCHED
+      "SELECT " VGERFS_PACK_COLUMNS ", b.id, b.crc, " VGERFS_BLOCK_VOUCHED
       ", " VGERFS_PACK_CONDEMNED
       " FROM chunk c LEFT JOIN block b ON b.id = c.block LEFT JOIN pack p ON p.id = b.pack "
       "LEFT JOIN author a ON a.id = p.author WHERE c.prefix = ?1 ORDER BY c.block");
   rows.bind(row_prefix(id));
   std::vector<ChunkPlace> places;
   while (rows.step()) {
-    const auto position = position_in(rows.blob(kPackColumns + 4), id);
+    auto block = read_block_row(database, blocks, rows.integer(kPackColumns),
+                                rows.integer(kPackColumns + 1));
+    const auto position = position_in(*block, id);
     if (!position) continue;
     ChunkPlace place;
     place.pack = rows.id<PackId>(0);
-    place.block = read_block(rows, kPackColumns);
+    for (std::uint32_t i = 0; i < *position; ++i) place.offset += block->chunks[i].plain_bytes;
+    place.block = std::move(block);
     place.position = *position;
-    for (std::uint32_t i = 0; i < *position; ++i) place.offset += place.block.chunks[i].plain_bytes;
-    place.vouched = rows.integer(kPackColumns + kBlockColumns) != 0;
+    place.vouched = rows.integer(kPackColumns + 2) != 0;
     place.trusted = rows.integer(1) != 0 || place.vouched;
-    place.condemned = rows.integer(kPackColumns + kBlockColumns + 1) != 0;
+    place.condemned = rows.integer(kPackColumns + 3) != 0;
     place.author = rows.array<32>(2);
     place.entry = rows.array<32>(3);
     check_pack_row(rows, 0);

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/sqlite.h"
+#include "repo/block_row_cache.h"
 #include "repo/index_cache.h"
 
 namespace vgerfs::repo {
@@ -29,8 +30,8 @@ std::vector<SnapshotId> unclaimed_snapshots(Database& database,
                                             bool by_full_author);
 std::vector<IndexCache::Claim> read_claims(Database& database);
 
-/// All places of a chunk, trusted ones first.
-std::vector<ChunkPlace> find_places(Database& database, const ChunkId& id);
+/// All places of a chunk, trusted ones first. `blocks` are of this database.
+std::vector<ChunkPlace> find_places(Database& database, BlockRowCache& blocks, const ChunkId& id);
 /// The pack of one that `author` may deduplicate against.
 std::optional<PackId> find_usable_pack(Database& database, const ChunkId& id,
                                        const crypto::PublicKey& author, DedupPolicy policy);

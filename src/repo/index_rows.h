@@ -42,7 +42,6 @@ struct BlockColumns {
 
 /// Names of a block's columns in a SELECT, as read_block expects them.
 #define VGERFS_BLOCK_COLUMNS "b.offset, b.stored_bytes, b.tag, b.kind, b.ids, b.lengths, b.crc"
-inline constexpr int kBlockColumns = 7;
 
 /// The same of a pack joined with its author, and their number.
 #define VGERFS_PACK_COLUMNS "p.name, p.trusted, a.key, p.digest, p.kind, p.stored_bytes, p.crc"

@@ -448,7 +448,7 @@ TEST_F(Compact, ADamagedPackIsLeftAlone) {
       repository_->index().find(ChunkId::from_bytes(entry->extents(0).chunk())).front();
   const auto name = format::pack_name(place.pack);
   Bytes pack = *test.store().find(name)->bytes;
-  pack[place.block.offset + place.block.stored_bytes / 2] ^= std::byte{1};
+  pack[place.block->offset + place.block->stored_bytes / 2] ^= std::byte{1};
   test.store().overwrite(name, std::move(pack));
   pass(kOverGrace);
   repository_ = open("client");

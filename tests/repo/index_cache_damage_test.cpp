@@ -93,7 +93,7 @@ class IndexCacheDamage : public ::testing::Test {
           missed = missed || places.empty();
           for (const auto& place : places) {
             EXPECT_EQ(place.pack, make_id<PackId>(fmt::format("p{}", i / kChunksPerRecord)));
-            EXPECT_EQ(place.block.offset, 32 + 500 * (i % kChunksPerRecord / 20));
+            EXPECT_EQ(place.block->offset, 32 + 500 * (i % kChunksPerRecord / 20));
             EXPECT_EQ(place.position, i % 20);
             EXPECT_TRUE(place.trusted);
             EXPECT_EQ(place.author, make_author("full"));

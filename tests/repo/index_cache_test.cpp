@@ -56,13 +56,13 @@ TEST_F(IndexCacheTest, FindsAChunkWithItsWholeBlock) {
   EXPECT_TRUE(place.trusted);
   EXPECT_EQ(place.author, make_author("full"));
   const BlockEntry& block = pack.blocks[1];
-  EXPECT_EQ(place.block.offset, block.offset);
-  EXPECT_EQ(place.block.stored_bytes, block.stored_bytes);
-  EXPECT_EQ(place.block.tag, block.tag);
-  EXPECT_EQ(place.block.chunk_kind, ChunkKind::data);
-  ASSERT_EQ(place.block.chunks.size(), 2U);
-  EXPECT_EQ(place.block.chunks[0].id, kChunkA);
-  EXPECT_EQ(place.block.chunks[1].plain_bytes, 1001U);
+  EXPECT_EQ(place.block->offset, block.offset);
+  EXPECT_EQ(place.block->stored_bytes, block.stored_bytes);
+  EXPECT_EQ(place.block->tag, block.tag);
+  EXPECT_EQ(place.block->chunk_kind, ChunkKind::data);
+  ASSERT_EQ(place.block->chunks.size(), 2U);
+  EXPECT_EQ(place.block->chunks[0].id, kChunkA);
+  EXPECT_EQ(place.block->chunks[1].plain_bytes, 1001U);
 }
 
 TEST_F(IndexCacheTest, AnUnknownChunkHasNoPlaces) {
@@ -85,6 +85,24 @@ TEST_F(IndexCacheTest, ChunksWithOnePrefixAreToldApart) {
   EXPECT_EQ(cache->find(similar)[0].pack, make_id<PackId>("q"));
   ASSERT_EQ(cache->find(kChunkA).size(), 1U);
   EXPECT_EQ(cache->find(kChunkA)[0].pack, make_id<PackId>("p"));
+}
+
+TEST_F(IndexCacheTest, ABlockThatGotTheRowOfAnotherIsNotTakenForIt) {
+  const auto cache = open();
+  const auto p = make_pack("p", {{kChunkA}});
+  const auto q = make_pack("q", {{kChunkB, kChunkC}});
+  cache->apply(record_id(1), make_record("full", Role::full, {p}), 1);
+  ASSERT_EQ(cache->find(kChunkA).size(), 1U);
+  auto burial = make_record("full", Role::full);
+  burial.facts.buried = {p.id};
+  cache->apply(record_id(2), burial, 1);
+  cache->apply(record_id(3), make_record("full", Role::full, {q}), 1);
+  EXPECT_THAT(cache->find(kChunkA), IsEmpty());
+  const auto places = cache->find(kChunkC);
+  ASSERT_EQ(places.size(), 1U);
+  EXPECT_EQ(places[0].pack, q.id);
+  EXPECT_EQ(places[0].position, 1U);
+  EXPECT_EQ(places[0].block->chunks.size(), 2U);
 }
 
 TEST_F(IndexCacheTest, TrustedPlacesComeFirst) {

@@ -51,7 +51,7 @@ std::string describe(IndexCache& cache, const std::vector<SnapshotId>& snapshots
       EXPECT_LE(place.trusted, trusted) << "trusted places come first";
       trusted = place.trusted;
       lines.push_back(fmt::format("chunk {} {} {} {} {} {} {} {} {}", i, place.pack.hex(),
-                                  place.block.offset, place.position, place.trusted, place.vouched,
+                                  place.block->offset, place.position, place.trusted, place.vouched,
                                   place.condemned, to_hex(place.author), to_hex(place.entry)));
     }
   }
@@ -398,7 +398,7 @@ TEST_F(IndexFoldConflict, EntriesThatContradictEachOtherAreToldApart) {
   const auto places = cache_->find(chunk(1));
   ASSERT_EQ(places.size(), 2U);
   EXPECT_NE(places[0].entry, places[1].entry);
-  EXPECT_EQ(places[0].block.offset, places[1].block.offset);
+  EXPECT_EQ(places[0].block->offset, places[1].block->offset);
 }
 
 }  // namespace

@@ -37,7 +37,7 @@ class RepairTest : public ::testing::Test, protected MaintenanceWorld {
     const ChunkId id = repository_->keyring().chunk_id(ChunkKind::data, files.begin()->second);
     const ChunkPlace place = repository_->index().find(id).front();
     flip(test.store(), format::pack_name(place.pack),
-         place.block.offset + place.block.stored_bytes / 2);
+         place.block->offset + place.block->stored_bytes / 2);
     return files.begin()->first;
   }
   /// Names of the snapshot's files that cannot be read by a client that knows nothing.

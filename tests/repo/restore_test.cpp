@@ -503,13 +503,13 @@ TEST_F(Restores, ADamagedFileIsNamedAndTheRestIsRestored) {
   std::optional<ChunkPlace> alone;
   for (const auto& extent : victim->extents()) {
     const auto place = repository_->index().find(ChunkId::from_bytes(extent.chunk())).front();
-    if (place.block.chunks.size() == 1) alone = place;
+    if (place.block->chunks.size() == 1) alone = place;
   }
   ASSERT_TRUE(alone);
   const ChunkPlace& place = *alone;
   const auto name = format::pack_name(place.pack);
   Bytes pack = *test_.store().find(name)->bytes;
-  pack[place.block.offset + place.block.stored_bytes / 2] ^= std::byte{1};
+  pack[place.block->offset + place.block->stored_bytes / 2] ^= std::byte{1};
   test_.store().overwrite(name, std::move(pack));
   repository_ = test_.open(TestRepository::full_key(), "another");
   testing::RecordedProgress progress;

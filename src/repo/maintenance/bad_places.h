@@ -36,7 +36,7 @@ class BadPlaces {
            (block->chunks.empty() || block->chunks.at(position));
   }
   bool contains(const ChunkPlace& place) const {
-    return contains(place.pack, place.entry, place.block.offset, place.position);
+    return contains(place.pack, place.entry, place.block->offset, place.position);
   }
   bool has_entry(const PackId& pack, const EntryDigest& entry) const {
     return places_.contains({pack, entry});

@@ -19,8 +19,8 @@ std::optional<std::uint32_t> CheckedSource::plain_bytes(ChunkKind kind, const Ch
   }
   // As readers choose: the most trusted first.
   for (const ChunkPlace& place : index_.find(id)) {
-    if (place.block.chunk_kind == kind && !bad_.contains(place)) {
-      return place.block.chunks[place.position].plain_bytes;
+    if (place.block->chunk_kind == kind && !bad_.contains(place)) {
+      return place.block->chunks[place.position].plain_bytes;
     }
   }
   return std::nullopt;

@@ -80,7 +80,7 @@ class ClosureWalk {
   bool is_there(const ChunkId& chunk) const {
     const std::vector<ChunkPlace> places = repository_.index().find(chunk);
     return std::any_of(places.begin(), places.end(), [](const ChunkPlace& place) {
-      return place.block.chunk_kind == ChunkKind::data;
+      return place.block->chunk_kind == ChunkKind::data;
     });
   }
 

@@ -137,7 +137,7 @@ class Trace {
     std::vector<Finding*> found;
     bool has_place = false;
     for (const ChunkPlace& place : index_.find(id)) {
-      if (place.block.chunk_kind != kind) continue;
+      if (place.block->chunk_kind != kind) continue;
       has_place = true;
       if (!bad_.contains(place)) continue;
       const std::string object = format::pack_name(place.pack).path();

@@ -78,9 +78,9 @@ class Mover {
     if (!from.has_copies) return false;
     const std::optional<ChunkPlace> keeper = keeper_of(repository_.index(), stored_, id);
     if (!keeper || keeper->pack == from.id || leaving_.contains(keeper->pack)) return false;
-    const Bytes plain = read(keeper->pack, keeper->block);
+    const Bytes plain = read(keeper->pack, *keeper->block);
     if (plain.empty()) return false;
-    const BlockEntry& block = keeper->block;
+    const BlockEntry& block = *keeper->block;
     const ChunkEntry& chunk = block.chunks[keeper->position];
     return chunk_matches(repository_.keyring(), block.chunk_kind, chunk.id,
                          ByteView{plain}.subspan(keeper->offset, chunk.plain_bytes));

@@ -59,14 +59,14 @@ class Salvager {
   bool has_good_copy(ChunkKind kind, const ChunkId& id) {
     const std::vector<ChunkPlace> places = repository_.index().find(id);
     return std::any_of(places.begin(), places.end(), [&](const ChunkPlace& place) {
-      return place.block.chunk_kind == kind && place.trusted && !place.condemned &&
+      return place.block->chunk_kind == kind && place.trusted && !place.condemned &&
              !leaving_.contains(place.pack) && is_good(place);
     });
   }
 
   bool is_good(const ChunkPlace& place) {
-    const auto [known, added] = looked_at_.try_emplace({place.pack, place.block.offset}, false);
-    if (added) known->second = is_intact(repository_, place.pack, place.block);
+    const auto [known, added] = looked_at_.try_emplace({place.pack, place.block->offset}, false);
+    if (added) known->second = is_intact(repository_, place.pack, *place.block);
     return known->second;
   }
 
