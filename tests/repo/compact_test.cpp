@@ -482,6 +482,23 @@ TEST_F(Compact, CopiesOfIngestAuthorsAreDroppedInFavourOfTrustedOnes) {
   verify("deleted");
 }
 
+TEST_F(Compact, TheBlockOfACopyIsReadOnceForAllItsChunks) {
+  constexpr int kChunks = 200;
+  const Files files = random_files(1, kChunks, 1000);
+  commit(*repository_, files);
+  {
+    Session session{*repository_, session_options("copies")};
+    for (const auto& [name, bytes] : files) session.put_again(ChunkKind::data, bytes);
+    const Entry root = testing::put_files(session, repository_->keyring(), files);
+    expected[session.commit(testing::draft_of(root)).snapshot->id] = files;
+  }
+  pass(kOverGrace);
+  const auto before = test.faulty().calls(testing::Call::read);
+  EXPECT_EQ(run(*repository_).moved_packs, 1U);
+  EXPECT_LT(test.faulty().calls(testing::Call::read) - before, std::uint64_t{kChunks} / 2);
+  verify();
+}
+
 TEST_F(Compact, AnIngestKeyCannotCompact) {
   test.add_ingest_slot("host");
   const auto client = test.open(TestRepository::ingest_key(), "web");

@@ -1,6 +1,7 @@
 #include "repo/maintenance/repack.h"
 
 #include <algorithm>
+#include <memory>
 #include <set>
 
 #include "base/error.h"
@@ -20,6 +21,14 @@ struct Outcome {
   std::string damage;  // empty: all that lives of it is in the session
 };
 
+/// The copy of a block that was read last: neighbours mostly have theirs in one.
+struct KeptBlock {
+  PackId pack;
+  EntryDigest entry{};
+  std::shared_ptr<const BlockEntry> block;  // null: none was read
+  Bytes plain;                              // empty: it is damaged
+};
+
 class Mover {
  public:
   Mover(Repository& repository, const Marks& marks, const StoredPacks& stored,
@@ -32,11 +41,12 @@ class Mover {
 
   Outcome move(const PlannedPack& planned, const std::stop_token& stop) const {
     Outcome outcome{planned.id, planned.stored_bytes, {}};
+    KeptBlock last;
     try {
       for (const IndexedPack& pack : repository_.index().find_pack(planned.id)) {
         for (const BlockEntry& block : pack.description.blocks) {
           throw_if_stopped(stop);
-          move_block(planned, block);
+          move_block(planned, block, last);
         }
       }
     } catch (const Error& error) {
@@ -47,11 +57,11 @@ class Mover {
   }
 
  private:
-  void move_block(const PlannedPack& from, const BlockEntry& block) const {
+  void move_block(const PlannedPack& from, const BlockEntry& block, KeptBlock& last) const {
     std::optional<Bytes> plain;
     std::size_t offset = 0;
     for (const ChunkEntry& chunk : block.chunks) {
-      if (marks_.contains(chunk.id) && !is_kept_elsewhere(from, chunk.id)) {
+      if (marks_.contains(chunk.id) && !is_kept_elsewhere(from, chunk.id, last)) {
         if (!plain) plain = read(from.id, block);
         move_chunk(
             block.chunk_kind, chunk,
@@ -74,16 +84,19 @@ class Mover {
   }
 
   /// A copy is dropped only in favour of one that was hashed.
-  bool is_kept_elsewhere(const PlannedPack& from, const ChunkId& id) const {
+  bool is_kept_elsewhere(const PlannedPack& from, const ChunkId& id, KeptBlock& last) const {
     if (!from.has_copies) return false;
     const std::optional<ChunkPlace> keeper = keeper_of(repository_.index(), stored_, id);
     if (!keeper || keeper->pack == from.id || leaving_.contains(keeper->pack)) return false;
-    const Bytes plain = read(keeper->pack, *keeper->block);
-    if (plain.empty()) return false;
     const BlockEntry& block = *keeper->block;
+    if (!last.block || last.pack != keeper->pack || last.entry != keeper->entry ||
+        last.block->offset != block.offset) {
+      last = {keeper->pack, keeper->entry, keeper->block, read(keeper->pack, block)};
+    }
+    if (last.plain.empty()) return false;
     const ChunkEntry& chunk = block.chunks[keeper->position];
     return chunk_matches(repository_.keyring(), block.chunk_kind, chunk.id,
-                         ByteView{plain}.subspan(keeper->offset, chunk.plain_bytes));
+                         ByteView{last.plain}.subspan(keeper->offset, chunk.plain_bytes));
   }
 
   /// A block's chunks, or nothing if it is damaged.
