@@ -191,7 +191,7 @@ Repository::Listing Repository::list_store() {
   return listing;
 }
 
-void Repository::check_rollback(const Listing& listing) {
+void Repository::check_rollback(const Listing& listing, std::set<SnapshotId>& unlisted) {
   SeenState::Missing missing = seen_->missing(listing.records, listing.snapshots);
   // What maintenance replaced or removed may be gone; it need not be remembered.
   const std::vector<RecordId> superseded = index_->superseded_records();
@@ -213,7 +213,9 @@ void Repository::check_rollback(const Listing& listing) {
     return backend_->stat(format::record_name(id)).has_value();
   });
   std::erase_if(missing.snapshots, [&](const SnapshotId& id) {
-    return backend_->stat(format::snapshot_name(id)).has_value();
+    if (!backend_->stat(format::snapshot_name(id))) return false;
+    unlisted.insert(id);
+    return true;
   });
   if (missing.records.empty() && missing.snapshots.empty()) return;
   if (!options_.accept_rollback) {
@@ -349,7 +351,7 @@ Supported Repository::supported() {
   return all;
 }
 
-void Repository::check_claims(const Listing& listing) {
+void Repository::check_claims(const Listing& listing, std::set<SnapshotId>& unlisted) {
   const std::vector<SnapshotId> removed = index_->removed_snapshots();
   const std::vector<RecordId> superseded = index_->superseded_records();
   const auto absent_record = [&](const RecordId& id) {
@@ -357,8 +359,10 @@ void Repository::check_claims(const Listing& listing) {
            !backend_->stat(format::record_name(id));
   };
   const auto absent_snapshot = [&](const SnapshotId& id) {
-    return !contains_sorted(listing.snapshots, id) && !contains_sorted(removed, id) &&
-           !backend_->stat(format::snapshot_name(id));
+    if (contains_sorted(listing.snapshots, id) || contains_sorted(removed, id)) return false;
+    if (!backend_->stat(format::snapshot_name(id))) return true;
+    unlisted.insert(id);
+    return false;
   };
   const auto report = [&](const std::string& object, bool by_full_author) {
     if (by_full_author && !options_.accept_rollback) {
@@ -384,6 +388,20 @@ void Repository::check_claims(const Listing& listing) {
         report(format::record_name(record).path(), snapshot->author.role == Role::full);
     }
   }
+}
+
+void Repository::note_unlisted(std::set<SnapshotId> unlisted) {
+  if (!unlisted.empty()) {
+    backend_->list(ObjectType::snapshot, [&](const backends::ObjectInfo& info) {
+      unlisted.erase(SnapshotId{info.name.id.bytes()});
+    });
+  }
+  for (const SnapshotId& id : unlisted) {
+    warn(fmt::format("the store's listing omits {}, which is there",
+                     format::snapshot_name(id).path()));
+  }
+  const std::lock_guard lock{mutex_};
+  unlisted_snapshots_.assign(unlisted.begin(), unlisted.end());
 }
 
 void Repository::refresh() {
@@ -425,9 +443,11 @@ bool Repository::refresh_once() {
     unreadable_records_.clear();
   }
   if (!apply_new_records(listing)) return false;
-  check_rollback(listing);
+  std::set<SnapshotId> unlisted;
+  check_rollback(listing, unlisted);
   if (!read_snapshots(listing)) return false;
-  check_claims(listing);
+  check_claims(listing, unlisted);
+  note_unlisted(std::move(unlisted));
   if (seen_->is_new() && !last_listing_ && !listing.snapshots.empty()) {
     warn(
         "this client has no memory of the repository: rollback detection starts anew; compare the "
@@ -453,6 +473,11 @@ std::vector<std::string> Repository::warnings() const {
 std::vector<RecordId> Repository::unreadable_records() const {
   const std::lock_guard lock{mutex_};
   return unreadable_records_;
+}
+
+std::vector<SnapshotId> Repository::unlisted_snapshots() const {
+  const std::lock_guard lock{mutex_};
+  return unlisted_snapshots_;
 }
 
 std::shared_ptr<const SnapshotList> Repository::snapshots() {

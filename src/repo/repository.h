@@ -7,6 +7,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -106,6 +107,9 @@ class Repository {
 
   /// Records that the last refresh could not read: what they say is not known.
   std::vector<RecordId> unreadable_records() const;
+  /// Snapshots that this client or a record's author has seen and that the last refresh found by
+  /// name, but not in the listing: what else it omits is not known. Not among `snapshots`.
+  std::vector<SnapshotId> unlisted_snapshots() const;
   /// Removed and not undone. Reads those that are still in the store.
   std::vector<RemovedSnapshot> removed_snapshots();
   /// What config, records and snapshots in force leave to this version. See required_features.h.
@@ -129,15 +133,18 @@ class Repository {
   Listing list_store();
   bool refresh_once();
   /// Throws rollback when the store shows less than was seen; forgets what is missing when the user
-  /// accepts that.
-  void check_rollback(const Listing& listing);
+  /// accepts that. Adds snapshots that only the listing lacks.
+  void check_rollback(const Listing& listing, std::set<SnapshotId>& unlisted);
   /// False if a listed object was gone when it was read: maintenance is at work, list again.
   bool apply_new_records(const Listing& listing);
   bool read_snapshots(const Listing& listing);
   std::shared_ptr<const Snapshot> read_snapshot(const SnapshotId& id);
   void publish_list(std::shared_ptr<SnapshotList> list);
-  /// Objects that signed objects claim to have known, but that are not there.
-  void check_claims(const Listing& listing);
+  /// Objects that signed objects claim to have known, but that are not there. Adds snapshots that
+  /// only the listing lacks.
+  void check_claims(const Listing& listing, std::set<SnapshotId>& unlisted);
+  /// What is listed when it is asked for again came between the listing and the look.
+  void note_unlisted(std::set<SnapshotId> unlisted);
   void warn(std::string text);
 
   std::shared_ptr<backends::Backend> backend_;
@@ -153,10 +160,11 @@ class Repository {
   // Both guarded by refresh_mutex_.
   std::unordered_map<SnapshotId, std::shared_ptr<const Snapshot>> opened_;
   std::unique_ptr<Listing> last_listing_;
-  mutable std::mutex mutex_;  // leaf; guards the three below
+  mutable std::mutex mutex_;  // leaf; guards all below
   std::shared_ptr<const SnapshotList> snapshots_;
   std::vector<std::string> warnings_;
   std::vector<RecordId> unreadable_records_;
+  std::vector<SnapshotId> unlisted_snapshots_;
 };
 
 }  // namespace vgerfs::repo

@@ -234,6 +234,47 @@ TEST_F(Compact, AListingThatFailsStopsIt) {
   }
 }
 
+TEST_F(Compact, AListingThatOmitsAKnownSnapshotStopsIt) {
+  const SnapshotId omitted = commit(*repository_, random_files(1, 5));
+  commit(*repository_, random_files(100, 1));
+  pass(kOverGrace);
+  repository_ = open("client");
+  test.faulty().hide(format::snapshot_name(omitted));
+  const auto before = test.store().names();
+  EXPECT_EQ(error_of([&] { run(*repository_); }), "unavailable");
+  EXPECT_EQ(test.store().names(), before);
+  EXPECT_THAT(repository_->warnings(),
+              ::testing::Contains(::testing::HasSubstr("omits snapshots/" + omitted.hex())));
+  test.faulty().clear();
+  EXPECT_EQ(run(*repository_).condemned_packs, 0U);
+  verify();
+}
+
+TEST_F(Compact, AListingThatOmitsWhatAnotherClientHasSeenStopsIt) {
+  const SnapshotId omitted = commit(*repository_, random_files(1, 5));
+  commit(*repository_, random_files(100, 1));  // its record claims the other
+  pass(kOverGrace);
+  const auto forgetful = open("fresh");
+  forgetful->seen().forget({.records = {}, .snapshots = {omitted}});
+  test.faulty().hide(format::snapshot_name(omitted));
+  EXPECT_EQ(error_of([&] { run(*forgetful); }), "unavailable");
+}
+
+TEST_F(Compact, ASnapshotThatCameAfterTheListingDoesNotStopIt) {
+  commit(*repository_, random_files(1, 5));
+  const auto other = open("client");  // what it has seen this client has seen
+  repository_ = open("client");
+  // Between the listing of snapshots and that of records.
+  test.faulty().before_next(testing::Call::list, [&] {
+    test.faulty().before_next(testing::Call::list,
+                              [&] { commit(*other, random_files(100, 1), "etc"); });
+  });
+  repository_->refresh();
+  EXPECT_TRUE(repository_->unlisted_snapshots().empty());
+  EXPECT_NO_THROW(run(*repository_));
+  verify();
+}
+
 TEST_F(Compact, ATreeThatIsMissingIsNotEmpty) {
   const SnapshotId old = commit(*repository_, random_files(1, 5));
   remove(*repository_, old);

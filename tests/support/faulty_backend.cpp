@@ -45,11 +45,17 @@ void FaultyBackend::before_call(std::uint64_t nth, std::function<void()> action)
   action_ = std::move(action);
 }
 
+void FaultyBackend::hide(const ObjectName& name) {
+  const std::lock_guard lock{mutex_};
+  hidden_.insert(name);
+}
+
 void FaultyBackend::clear() {
   const std::lock_guard lock{mutex_};
   orders_.clear();
   actions_.fill(nullptr);
   calls_until_action_ = 0;
+  hidden_.clear();
   killed_ = false;
 }
 
@@ -132,7 +138,14 @@ std::optional<ObjectInfo> FaultyBackend::stat(const ObjectName& name) {
 
 void FaultyBackend::list(ObjectType type, const std::function<void(const ObjectInfo&)>& each) {
   const auto plan = begin(Call::list, type);
-  ForwardingBackend::list(type, each);
+  std::set<ObjectName> hidden;
+  {
+    const std::lock_guard lock{mutex_};
+    hidden = hidden_;
+  }
+  ForwardingBackend::list(type, [&](const ObjectInfo& info) {
+    if (!hidden.contains(info.name)) each(info);
+  });
   end(Call::list, plan);
 }
 

@@ -9,6 +9,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -57,7 +58,9 @@ class FaultyBackend final : public backends::ForwardingBackend {
   void before_next(Call call, std::function<void()> action);
   /// Likewise before the n-th call of any kind from now on.
   void before_call(std::uint64_t nth, std::function<void()> action);
-  /// Drops all orders and revives a killed one.
+  /// Listings leave this object out, as those of some stores do for a while.
+  void hide(const format::ObjectName& name);
+  /// Drops all orders, revives a killed one, hides nothing.
   void clear();
   bool killed() const;
   /// Calls since the beginning, those that failed included.
@@ -88,6 +91,7 @@ class FaultyBackend final : public backends::ForwardingBackend {
   std::array<std::function<void()>, kCallKinds> actions_;
   std::uint64_t calls_until_action_ = 0;  // 0: there is none
   std::function<void()> action_;
+  std::set<format::ObjectName> hidden_;
   bool killed_ = false;
 };
 

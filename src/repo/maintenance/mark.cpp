@@ -16,7 +16,7 @@ Marks::Marks(Repository& repository, std::stop_token stop,
       progress_(std::move(progress)),
       needed_(repository.cache_directory()) {}
 
-void Marks::check_readable(const SnapshotList& list) const {
+void Marks::check_complete(const SnapshotList& list) const {
   if (!list.unreadable.empty()) {
     const UnreadableSnapshot& first = list.unreadable.front();
     throw Error{ErrorCode::corrupt,
@@ -24,6 +24,14 @@ void Marks::check_readable(const SnapshotList& list) const {
                             first.id.hex(), first.reason),
                 "put it back from a copy of the repository, or give it up: `vgerfs-admin delete` "
                 "with this id; then maintenance goes on"};
+  }
+  const std::vector<SnapshotId> unlisted = repository_.unlisted_snapshots();
+  if (!unlisted.empty()) {
+    throw Error{ErrorCode::unavailable,
+                fmt::format("the store's listing omits snapshot {}, which is there, so what else "
+                            "it omits is not known",
+                            unlisted.front().hex()),
+                "listings of some stores lag: try again later"};
   }
   const std::vector<RecordId> records = repository_.unreadable_records();
   if (!records.empty()) {
@@ -37,7 +45,7 @@ void Marks::check_readable(const SnapshotList& list) const {
 
 void Marks::mark_repository(std::int64_t keep_removed_since_s) {
   const auto list = repository_.snapshots();
-  check_readable(*list);
+  check_complete(*list);
   const StoreTimes times{repository_};
   const std::vector<RemovedSnapshot> removed = repository_.removed_snapshots();
   std::vector<std::shared_ptr<const Snapshot>> recent;
@@ -80,7 +88,7 @@ bool Marks::mark_all(const SnapshotList& list,
 
 bool Marks::mark_new_snapshots() {
   const auto list = repository_.snapshots();
-  check_readable(*list);
+  check_complete(*list);
   bool any = false;
   for (const ListedSnapshot& listed : list->snapshots) {
     if (marked_.contains(listed.snapshot->id)) continue;

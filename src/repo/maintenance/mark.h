@@ -33,7 +33,7 @@ class Marks {
 
   /// All snapshots of the repository's list, and those removed after `keep_removed_since_s` by the
   /// store's clock (see `removal_time`). Throws corrupt, naming the snapshot, if one cannot be
-  /// read: what it needs is not known.
+  /// read, unavailable if the listing omits one: what is needed is not known.
   void mark_repository(std::int64_t keep_removed_since_s);
   /// Those of the list that were not marked yet. False if there were none.
   bool mark_new_snapshots();
@@ -52,7 +52,7 @@ class Marks {
   bool mark_all(const SnapshotList& list, std::vector<std::shared_ptr<const Snapshot>>& removed);
   void mark(const Snapshot& snapshot);
   void need(const ChunkId& id);
-  void check_readable(const SnapshotList& list) const;
+  void check_complete(const SnapshotList& list) const;
 
   Repository& repository_;
   std::stop_token stop_;

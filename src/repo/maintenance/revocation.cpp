@@ -57,6 +57,7 @@ RevokedAuthor revoke_author(Repository& repository, const Certificate& author) {
 
   // What cannot be read today may be restored from a copy of the store.
   for (const RecordId& id : repository.unreadable_records()) surviving.emplace_back(id.bytes());
+  for (const SnapshotId& id : repository.unlisted_snapshots()) surviving.emplace_back(id.bytes());
   IndexRecord record;
   record.facts.revocations.push_back(
       sign_revocation(author.author, std::move(surviving), repository.keyring()));
