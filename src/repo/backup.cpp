@@ -93,8 +93,11 @@ class Backup {
         started_(std::chrono::steady_clock::now()) {}
 
   BackupResult run();
+  /// Why `run` failed: maintenance took what it rests on. Made again it would send that.
+  bool was_overtaken() const noexcept { return overtaken_; }
 
  private:
+  ListedSnapshot commit(Session& session, const WalkResult& walk);
   WalkResult read(ChunkSink& sink);
   bool is_unchanged(const WalkResult& walk) const;
   void keep_in_mind(const LastSnapshot& snapshot, WalkResult& walk);
@@ -106,6 +109,7 @@ class Backup {
   const std::chrono::steady_clock::time_point started_;
   std::optional<LastSnapshot> last_;
   BackupResult result_;
+  bool overtaken_ = false;
 };
 
 WalkResult Backup::read(ChunkSink& sink) {
@@ -159,6 +163,21 @@ void Backup::keep_in_mind(const LastSnapshot& snapshot, WalkResult& walk) {
   }
 }
 
+ListedSnapshot Backup::commit(Session& session, const WalkResult& walk) {
+  try {
+    return session.commit(
+        {.root = walk.root,
+         .paths = options_.stream ? std::vector{options_.stream->name} : options_.paths,
+         .parent = last_ ? std::optional{last_->id} : std::nullopt,
+         .tags = options_.tags,
+         .statistics = result_.statistics,
+         .trigger = options_.trigger});
+  } catch (const Error& error) {
+    overtaken_ = error.code() == ErrorCode::busy && session.is_over();
+    throw;
+  }
+}
+
 BackupResult Backup::run() {
   std::optional<SourceLock> lock;
   std::optional<Session> session;
@@ -198,13 +217,7 @@ BackupResult Backup::run() {
     }
     if (!dry) keep_in_mind(*last_, walk);
   } else if (!dry) {
-    const ListedSnapshot made = session->commit(
-        {.root = walk.root,
-         .paths = options_.stream ? std::vector{options_.stream->name} : options_.paths,
-         .parent = last_ ? std::optional{last_->id} : std::nullopt,
-         .tags = options_.tags,
-         .statistics = result_.statistics,
-         .trigger = options_.trigger});
+    const ListedSnapshot made = commit(*session, walk);
     result_.snapshot = made.snapshot->id;
     result_.time = made.snapshot->time;
     result_.time_name = made.time_name;
@@ -223,7 +236,19 @@ BackupResult run_backup(Repository& repository, const BackupOptions& options,
                 fmt::format("'{}/{}' is not a valid HOST/SOURCE", options.host, options.source),
                 kNameRule};
   }
-  return Backup{repository, options, progress}.run();
+  std::string reason;
+  {
+    Backup backup{repository, options, progress};
+    try {
+      return backup.run();
+    } catch (const Error& error) {
+      if (!backup.was_overtaken() || options.stream) throw;
+      reason = error.message();
+    }
+  }
+  BackupResult result = Backup{repository, options, progress}.run();
+  result.warnings.push_back("the backup was made twice: " + reason);
+  return result;
 }
 
 }  // namespace vgerfs::repo

@@ -51,16 +51,22 @@ struct BackupResult {
   bool unchanged = false;  // `snapshot` was there before
   format::proto::Statistics statistics;
   FileFailures failures;
-  std::vector<std::string> warnings;  // the snapshot is whole, but the next backup may take longer
+  // The snapshot is whole, but the next backup may take longer, or this one was made twice.
+  std::vector<std::string> warnings;
 };
 
 /// Walks, reads what changed, commits. Files that cannot be read or change meanwhile are in
 /// `failures`, the others are backed up. If the tree is that of the last snapshot of the line and
 /// that is less than a day old, there is no new one.
 ///
+/// If maintenance took what the backup rests on while it slept, it is made again, once: unchanged
+/// files and what a checkpoint stored cost little then. What came from a descriptor cannot be read
+/// twice.
+///
 /// Throws usage; not_found, denied or FileError for paths that cannot be had; busy if another
-/// session works on the source; interrupted; whatever the store fails with. Then there is no
-/// snapshot, but what a checkpoint stored is used by the next run.
+/// session works on the source, or maintenance took something again; interrupted; whatever the
+/// store fails with. Then there is no snapshot, but what a checkpoint stored is used by the next
+/// run.
 BackupResult run_backup(Repository& repository, const BackupOptions& options,
                         OperationProgress& progress);
 

@@ -12,6 +12,8 @@
 
 #include "backup_run.h"
 #include "file_tree.h"
+#include "repo/maintenance/compact.h"
+#include "repo/maintenance/removal.h"
 #include "repo/source_memory.h"
 #include "repo/tree_walk.h"
 #include "support/test_seed.h"
@@ -469,6 +471,80 @@ TEST_F(Backups, OfOneSourceExcludeEachOther) {
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ErrorCode::busy);
   }
+}
+
+/// A laptop that is closed in the middle of a backup, while elsewhere all that it rests on goes.
+class SleepingBackup : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    std::filesystem::create_directory(root_);
+    testing::make_plain_tree(root_, 1, 30);
+    client_ = test_.open(TestRepository::full_key(), "client");
+    options_ = backup_options({root_});
+    first_ = backup(*client_, options_).snapshot.value();
+    write_file(root_ + "/new", "new");
+  }
+
+  /// Sleeps at the beginning of its first `times` walks.
+  BackupResult run(int times) {
+    testing::RecordedProgress progress;
+    progress.on_update = [&](std::string_view current) {
+      if (!current.empty() || slept_ == times) return;
+      ++slept_;
+      while_asleep();
+    };
+    return run_backup(*client_, options_, progress);
+  }
+  void while_asleep() {
+    const auto maintainer = test_.open(TestRepository::full_key(), "maintainer");
+    std::vector<SnapshotId> all;
+    for (const auto list = maintainer->snapshots(); const auto& listed : list->snapshots)
+      all.push_back(listed.snapshot->id);
+    remove_snapshots(*maintainer, all);
+    for (int i = 0; i < 3; ++i) {
+      clock_.advance(std::chrono::hours{25});
+      compact(*maintainer, {}, false, nullptr, {});
+    }
+    if (others_go_on_) backup(*maintainer, options_);
+  }
+
+  testing::ManualClock clock_;
+  TestRepository test_{std::make_shared<testing::MemoryStore>(&clock_), clock_};
+  const testing::TemporaryDirectory files_;
+  const std::string root_ = files_ / "root";
+  std::unique_ptr<Repository> client_;
+  BackupOptions options_;
+  SnapshotId first_;
+  bool others_go_on_ = false;  // then there is something to rest on again
+  int slept_ = 0;
+};
+
+TEST_F(SleepingBackup, IsMadeAgainWhenMaintenanceTookWhatItRestsOn) {
+  const BackupResult result = run(1);
+  EXPECT_EQ(slept_, 1);
+  ASSERT_EQ(result.warnings.size(), 1U);
+  EXPECT_NE(result.warnings.front().find("made twice"), std::string::npos);
+  const auto reader = test_.open(TestRepository::full_key(), "reader");
+  ASSERT_EQ(reader->snapshots()->snapshots.size(), 1U);
+  const Snapshot& made = latest(*reader);
+  EXPECT_EQ(made.id, result.snapshot);
+  EXPECT_NE(made.id, first_);
+  const std::string target = files_ / "restored";
+  EXPECT_EQ(testing::restore(*reader, made.root, {.target = target}).failures.count, 0U);
+  EXPECT_EQ(testing::differences(testing::describe_tree(root_), testing::describe_tree(target)),
+            "");
+}
+
+TEST_F(SleepingBackup, IsNotMadeAgainForEver) {
+  others_go_on_ = true;
+  options_.force_snapshot = true;
+  try {
+    run(2);
+    FAIL() << "it did not fail";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::busy) << error.what();
+  }
+  EXPECT_EQ(slept_, 2);
 }
 
 TEST_F(Backups, OfAHostThatTheKeyMayNotWriteForAreRefused) {

@@ -309,6 +309,17 @@ TEST_F(Malice, AHiddenRevocationIsNoticedByANewClient) {
       << "whoever writes after it names it";
 }
 
+TEST_F(Malice, ASnapshotThatTheListingOmitsSurvivesTheRevocation) {
+  const auto thief = open_thief();
+  const SnapshotId id = commit(*thief, random_files(1, 1), "web");
+  repository_ = open("client");
+  test.faulty().hide(format::snapshot_name(id));
+  revoke_author(*repository_, thief->keyring().certificate());
+  const auto list = open("another")->snapshots();
+  EXPECT_TRUE(list->revoked.empty());
+  EXPECT_EQ(list->snapshots.size(), 1U);
+}
+
 /// A store that does not say what is in it.
 class LyingBackend final : public backends::ForwardingBackend {
  public:
