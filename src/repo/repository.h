@@ -5,12 +5,10 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <optional>
-#include <set>
 #include <string>
 #include <string_view>
-#include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "backends/backend.h"
@@ -22,6 +20,7 @@
 #include "repo/index_cache.h"
 #include "repo/key_slot.h"
 #include "repo/keyring.h"
+#include "repo/repository_state.h"
 #include "repo/seen_state.h"
 #include "repo/snapshot_list.h"
 
@@ -84,8 +83,8 @@ class Repository {
   const Keyring& keyring() const noexcept { return *keyring_; }
   const Config& config() const noexcept { return config_; }
   const OpenOptions& options() const noexcept { return options_; }
-  IndexCache& index() noexcept { return *index_; }
-  SeenState& seen() noexcept { return *seen_; }
+  IndexCache& index() noexcept { return state_->index(); }
+  SeenState& seen() noexcept { return state_->seen(); }
   ChunkReader& reader() noexcept { return *reader_; }
   const SlotId& slot() const noexcept { return slot_; }
   bool can_read() const noexcept { return keyring_->role() == Role::full; }
@@ -98,18 +97,18 @@ class Repository {
 
   /// Lists the store, applies new records, looks for a rollback. Throws rollback, unavailable,
   /// corrupt.
-  void refresh();
+  void refresh() { state_->refresh(); }
   /// Warnings of the last refresh (claims of ingest authors that do not hold, ignored fields, bad
   /// signatures).
-  std::vector<std::string> warnings() const;
+  std::vector<std::string> warnings() const { return state_->warnings(); }
   /// Snapshots as of the last refresh. With an ingest key `snapshots` is empty and `ids` is not.
-  std::shared_ptr<const SnapshotList> snapshots();
+  std::shared_ptr<const SnapshotList> snapshots() const { return state_->snapshots(); }
 
   /// Records that the last refresh could not read: what they say is not known.
-  std::vector<RecordId> unreadable_records() const;
+  std::vector<RecordId> unreadable_records() const { return state_->unreadable_records(); }
   /// Snapshots that this client or a record's author has seen and that the last refresh found by
   /// name, but not in the listing: what else it omits is not known. Not among `snapshots`.
-  std::vector<SnapshotId> unlisted_snapshots() const;
+  std::vector<SnapshotId> unlisted_snapshots() const { return state_->unlisted_snapshots(); }
   /// Removed and not undone. Reads those that are still in the store.
   std::vector<RemovedSnapshot> removed_snapshots();
   /// What config, records and snapshots in force leave to this version. See required_features.h.
@@ -117,7 +116,9 @@ class Repository {
 
   /// Adds a snapshot that this process has just made durable to the list and returns it as listed
   /// (with an ingest key: only returns it).
-  ListedSnapshot adopt_snapshot(Snapshot snapshot);
+  ListedSnapshot adopt_snapshot(Snapshot snapshot) {
+    return state_->adopt_snapshot(std::move(snapshot));
+  }
 
   /// Writes a record that says what `record` says beside time and heads, makes it durable and
   /// applies it to the cache. `record.session` stays if it is set.
@@ -126,45 +127,17 @@ class Repository {
   void add_heads(IndexRecord& record);
 
  private:
-  struct Listing;
   Repository() = default;
   void open_with(const Credential& credential);
   void open_client_files();
-  Listing list_store();
-  bool refresh_once();
-  /// Throws rollback when the store shows less than was seen; forgets what is missing when the user
-  /// accepts that. Adds snapshots that only the listing lacks.
-  void check_rollback(const Listing& listing, std::set<SnapshotId>& unlisted);
-  /// False if a listed object was gone when it was read: maintenance is at work, list again.
-  bool apply_new_records(const Listing& listing);
-  bool read_snapshots(const Listing& listing);
-  std::shared_ptr<const Snapshot> read_snapshot(const SnapshotId& id);
-  void publish_list(std::shared_ptr<SnapshotList> list);
-  /// Objects that signed objects claim to have known, but that are not there. Adds snapshots that
-  /// only the listing lacks.
-  void check_claims(const Listing& listing, std::set<SnapshotId>& unlisted);
-  /// What is listed when it is asked for again came between the listing and the look.
-  void note_unlisted(std::set<SnapshotId> unlisted);
-  void warn(std::string text);
 
   std::shared_ptr<backends::Backend> backend_;
   OpenOptions options_;
   Config config_;
   SlotId slot_;
   std::unique_ptr<Keyring> keyring_;
-  std::unique_ptr<IndexCache> index_;
-  std::unique_ptr<SeenState> seen_;
+  std::unique_ptr<RepositoryState> state_;
   std::unique_ptr<ChunkReader> reader_;
-  std::mutex
-      refresh_mutex_;  // one refresh at a time; held across I/O by design, see docs/LOCKING.md
-  // Both guarded by refresh_mutex_.
-  std::unordered_map<SnapshotId, std::shared_ptr<const Snapshot>> opened_;
-  std::unique_ptr<Listing> last_listing_;
-  mutable std::mutex mutex_;  // leaf; guards all below
-  std::shared_ptr<const SnapshotList> snapshots_;
-  std::vector<std::string> warnings_;
-  std::vector<RecordId> unreadable_records_;
-  std::vector<SnapshotId> unlisted_snapshots_;
 };
 
 }  // namespace vgerfs::repo
