@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "fs/ingest_changes.h"
 #include "fs/ingest_source.h"
 
 namespace vgerfs::fs {
@@ -18,28 +19,6 @@ constexpr std::uint64_t kCheckpointBytes = std::uint64_t{16} << 20;
 constexpr std::size_t kChunkBytes = std::size_t{1} << 20;
 /// A journal is written anew when it is larger, and more than twice what it was.
 constexpr std::uint64_t kRewriteBytes = std::uint64_t{32} << 20;
-
-/// A changed inode with the content that it had when its names were taken: an unlink that comes
-/// between lets go of the bytes, and this transaction says the name all the same.
-struct ChangedInode {
-  InodePtr inode;
-  std::shared_ptr<FileContent> content;
-  std::shared_ptr<const StoredContent> stored;
-
-  /// Tree's mutex held.
-  bool was_let_go() const {
-    return inode->link_count == 0 && !inode->content && !inode->stored && (content || stored);
-  }
-};
-
-/// A changed name, before the nodes are said.
-struct ChangedLink {
-  std::uint64_t directory = 0;
-  std::string name;
-  std::uint64_t node = 0;
-  bool gone = false;
-  bool in_base = false;
-};
 
 void add_record(repo::Journal& journal, const proto::JournalRecord& record) {
   std::string encoded;
@@ -65,10 +44,11 @@ class SourceJournal::Transaction {
       : owner_(owner), source_(owner.source_), context_(source_.context), whole_(whole) {}
 
   void run() {
-    take_changes();
-    for (const ChangedInode& changed : said_) add_node(changed);
+    const SourceChanges changes = take_changes(source_, whole_, owner_.next_number_);
+    if (changes.header) *record_.mutable_header() = *changes.header;
+    for (const ChangedInode& changed : changes.inodes) add_node(changed);
     owner_.blocks_->finish(emit_);
-    for (const ChangedLink& link : links_) {
+    for (const ChangedLink& link : changes.links) {
       auto& out = *record_.add_links();
       out.set_directory(link.directory);
       out.set_name(link.name);
@@ -77,22 +57,11 @@ class SourceJournal::Transaction {
       out.set_in_base(link.in_base);
       count(link.name.size() + 32);
     }
-    *record_.mutable_totals() = totals_;
+    *record_.mutable_totals() = changes.totals;
     flush();
   }
 
-  bool empty() const noexcept { return changed_.empty(); }
-
-  /// What has to be said, at one moment. With `whole` everything that differs from the base.
-  void take_changes();
-
  private:
-  void number(Inode& inode) {
-    if (inode.journal_number == 0) inode.journal_number = owner_.next_number_++;
-  }
-  void take_links(Inode& directory);
-  void gather_all(const InodePtr& root);
-  void write_header();
   void add_node(const ChangedInode& changed);
   void add_content(proto::JournalNode& first, const std::vector<ContentPiece>& pieces);
   void add_bytes(proto::JournalRange& range, ByteView bytes);
@@ -113,10 +82,6 @@ class SourceJournal::Transaction {
   IngestSource& source_;
   IngestContext& context_;
   const bool whole_;
-  std::vector<InodePtr> changed_;
-  std::vector<ChangedInode> said_;  // the same
-  std::vector<ChangedLink> links_;
-  proto::JournalTotals totals_;
   proto::JournalRecord record_;
   std::size_t record_bytes_ = 0;
   std::uint64_t kept_bytes_ = 0;
@@ -127,95 +92,6 @@ class SourceJournal::Transaction {
     add_record(*owner_.journal_, record);
   };
 };
-
-void SourceJournal::Transaction::take_links(Inode& directory) {
-  auto& overlay = *directory.directory;
-  const auto say = [&](const std::string& name) {
-    ChangedLink link{.directory = directory.journal_number, .name = name};
-    if (const auto child = overlay.children.find(name); child != overlay.children.end()) {
-      const InodePtr& inode = child->second.inode;
-      link.gone = inode == nullptr;
-      link.in_base = child->second.in_base;
-      if (inode && inode->changed()) {
-        number(*inode);
-        link.node = inode->journal_number;
-      }
-    }
-    links_.push_back(std::move(link));
-  };
-  if (whole_) {
-    for (const auto& [name, child] : overlay.children) {
-      if (!child.inode || child.inode->changed()) say(name);
-    }
-    overlay.unjournaled.clear();
-    return;
-  }
-  std::vector<std::string> names = std::exchange(overlay.unjournaled, {});
-  std::sort(names.begin(), names.end());
-  names.erase(std::unique(names.begin(), names.end()), names.end());
-  for (const std::string& name : names) say(name);
-}
-
-void SourceJournal::Transaction::gather_all(const InodePtr& root) {
-  changed_.push_back(root);
-  for (const auto& [group, inode] : source_.changed_groups) {
-    if (!inode->links.empty()) continue;
-    // Its known names are gone; others lie in the base.
-    inode->journal_pending = true;
-    changed_.push_back(inode);
-  }
-  for (std::size_t i = 0; i < changed_.size(); ++i) {
-    Inode& inode = *changed_[i];
-    inode.journal_pending = true;  // marks those that are on the list
-    if (!inode.is_directory()) continue;
-    for (const auto& [name, child] : inode.directory->children) {
-      if (child.inode && child.inode->changed() && !child.inode->journal_pending) {
-        child.inode->journal_pending = true;
-        changed_.push_back(child.inode);
-      }
-    }
-  }
-}
-
-void SourceJournal::Transaction::take_changes() {
-  const std::lock_guard lock{context_.tree.mutex};
-  std::vector<InodePtr> changed = std::exchange(source_.changed, {});
-  for (const InodePtr& inode : changed) inode->journal_pending = false;
-  if (whole_) {
-    if (source_.root) gather_all(source_.root);
-    for (const InodePtr& inode : changed_) {
-      inode->journal_number = 0;
-      inode->journal_pending = false;
-    }
-  } else {
-    // Not those that moved to another source or lost their last name; a hard link's other names may
-    // lie in the base.
-    std::erase_if(changed, [&](const InodePtr& inode) {
-      return inode->source != &source_ || (inode->links.empty() && inode != source_.root &&
-                                           !source_.changed_groups.contains(inode->link_group));
-    });
-    changed_ = std::move(changed);
-  }
-  for (const InodePtr& inode : changed_) {
-    number(*inode);
-    if (inode->is_directory()) take_links(*inode);
-    said_.push_back({inode, inode->content, inode->stored});
-  }
-  totals_.set_files(source_.totals.files);
-  totals_.set_directories(source_.totals.directories);
-  totals_.set_others(source_.totals.others);
-  totals_.set_bytes(source_.totals.bytes);
-  totals_.set_files_changed(source_.files_changed);
-  totals_.set_bytes_received(source_.bytes_received);
-  if (!whole_) return;
-  auto& header = *record_.mutable_header();
-  header.set_root(source_.root ? source_.root->journal_number : 0);
-  if (!source_.base) return;
-  header.set_base_snapshot(source_.base->id.raw());
-  header.set_base_time_s(source_.base->time.s);
-  header.set_base_time_ns(source_.base->time.ns);
-  *header.mutable_base_root() = source_.base->root;
-}
 
 void SourceJournal::Transaction::add_node(const ChangedInode& changed) {
   const InodePtr& inode = changed.inode;
