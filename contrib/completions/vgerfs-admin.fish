@@ -78,9 +78,9 @@ complete -c vgerfs-admin -n '__fish_seen_subcommand_from find' -l help -s h -d '
 complete -c vgerfs-admin -n '__fish_seen_subcommand_from find' -l regex -d 'PATTERN is a regular expression for a part of the path'
 complete -c vgerfs-admin -n '__fish_seen_subcommand_from find' -l ignore-case -s i -d 'A and a are the same'
 complete -c vgerfs-admin -n '__fish_seen_subcommand_from find' -l snapshot -d 'Only in this snapshot; may be repeated' -x
-complete -c vgerfs-admin -n '__fish_seen_subcommand_from find' -l host -d 'Only in snapshots of this host; may be repeated' -x
-complete -c vgerfs-admin -n '__fish_seen_subcommand_from find' -l source -s s -d 'Only in snapshots of this source; may be repeated' -x
-complete -c vgerfs-admin -n '__fish_seen_subcommand_from find' -l tag -s t -d 'Only in those with this tag; may be repeated' -x
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from find' -l host -d 'Only snapshots of this host; may be repeated' -x
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from find' -l source -s s -d 'Only snapshots of this source; may be repeated' -x
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from find' -l tag -s t -d 'Only those with this tag; may be repeated' -x
 complete -c vgerfs-admin -n '__fish_seen_subcommand_from find' -l type -d 'f file, d directory, l symlink, p fifo, s socket, c or b device' -x -a 'f d l p s c b'
 complete -c vgerfs-admin -n '__fish_seen_subcommand_from find' -l larger -d 'Only files of more bytes (64K, 8G)' -x
 complete -c vgerfs-admin -n '__fish_seen_subcommand_from find' -l smaller -d 'Only files of fewer bytes' -x

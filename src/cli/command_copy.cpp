@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "cli/commands.h"
+#include "cli/filter_options.h"
 #include "cli/operation_display.h"
 #include "cli/quantity.h"
 #include "cli/snapshot_choice.h"
@@ -21,9 +22,7 @@ struct CopyCommandOptions {
   std::vector<std::string> snapshots;
   std::string to;
   SecretOptions secret;
-  std::vector<std::string> hosts;
-  std::vector<std::string> sources;
-  std::vector<std::string> tags;
+  repo::SnapshotFilter filter;
   int compression_level = 1;
   bool dry_run = false;
 };
@@ -32,20 +31,13 @@ struct CopyCommandOptions {
 std::vector<repo::ListedSnapshot> choose(const repo::SnapshotList& list,
                                          const CopyCommandOptions& options,
                                          std::string_view this_host) {
-  const auto has = [](const auto& all, const auto& one) {
-    return std::find(all.begin(), all.end(), one) != all.end();
-  };
   const std::vector<SnapshotId> named =
       ids_of(choose_snapshots(list, options.snapshots, this_host));
   std::vector<repo::ListedSnapshot> chosen;
   for (const repo::ListedSnapshot& listed : list.snapshots) {
-    const repo::Snapshot& snapshot = *listed.snapshot;
-    if ((named.empty() || has(named, snapshot.id)) &&
-        (options.hosts.empty() || has(options.hosts, snapshot.host)) &&
-        (options.sources.empty() || has(options.sources, snapshot.source)) &&
-        std::all_of(options.tags.begin(), options.tags.end(),
-                    [&](const std::string& tag) { return has(listed.tags, tag); }))
-      chosen.push_back(listed);
+    const bool is_named =
+        named.empty() || std::find(named.begin(), named.end(), listed.snapshot->id) != named.end();
+    if (is_named && options.filter.matches(listed)) chosen.push_back(listed);
   }
   return chosen;
 }
@@ -130,15 +122,7 @@ Run add_copy(CLI::App& app) {
       ->type_name("COMMAND");
   app.add_option("--to-key-file", options->secret.key_file, "Key file of the other repository")
       ->type_name("FILE");
-  app.add_option("--host", options->hosts, "Only snapshots of this host; may be repeated")
-      ->type_name("NAME")
-      ->allow_extra_args(false);
-  app.add_option("-s,--source", options->sources, "Only snapshots of this source; may be repeated")
-      ->type_name("NAME")
-      ->allow_extra_args(false);
-  app.add_option("-t,--tag", options->tags, "Only those with this tag; may be repeated")
-      ->type_name("TAG")
-      ->allow_extra_args(false);
+  add_filter_options(app, options->filter);
   app.add_option("--compression", options->compression_level, "zstd level")
       ->type_name("LEVEL")
       ->check(CLI::Range(1, 19));

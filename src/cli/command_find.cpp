@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "cli/commands.h"
+#include "cli/filter_options.h"
 #include "cli/name_pattern.h"
 #include "cli/quantity.h"
 #include "cli/snapshot_choice.h"
@@ -22,9 +23,7 @@ struct FindOptions {
   std::vector<std::string> patterns;
   NamePatternOptions reading;
   std::vector<std::string> snapshots;
-  std::vector<std::string> hosts;
-  std::vector<std::string> sources;
-  std::vector<std::string> tags;
+  repo::SnapshotFilter filter;
   std::string type;
   std::string larger;
   std::string smaller;
@@ -104,22 +103,14 @@ using Line = std::vector<const repo::ListedSnapshot*>;
 /// The snapshots to look into, by line and time.
 std::vector<Line> choose_lines(const repo::SnapshotList& list, const FindOptions& options,
                                std::string_view this_host) {
-  const auto has = [](const std::vector<std::string>& all, const std::string& one) {
-    return std::find(all.begin(), all.end(), one) != all.end();
-  };
-  std::vector<SnapshotId> named;
-  if (!options.snapshots.empty())
-    named = ids_of(choose_snapshots(list, options.snapshots, this_host));
+  const std::vector<SnapshotId> named =
+      ids_of(choose_snapshots(list, options.snapshots, this_host));
   std::vector<Line> lines;
   for (const repo::ListedSnapshot& listed : list.snapshots) {
     const repo::Snapshot& snapshot = *listed.snapshot;
-    const bool has_tags = std::all_of(options.tags.begin(), options.tags.end(),
-                                      [&](const auto& tag) { return has(listed.tags, tag); });
-    const bool is_named = options.snapshots.empty() ||
-                          std::find(named.begin(), named.end(), snapshot.id) != named.end();
-    if (!has_tags || !is_named || (!options.hosts.empty() && !has(options.hosts, snapshot.host)) ||
-        (!options.sources.empty() && !has(options.sources, snapshot.source)) ||
-        snapshot.kind != repo::kTreeSnapshot)
+    const bool is_named =
+        named.empty() || std::find(named.begin(), named.end(), snapshot.id) != named.end();
+    if (!is_named || !options.filter.matches(listed) || snapshot.kind != repo::kTreeSnapshot)
       continue;
     const repo::Snapshot* last = lines.empty() ? nullptr : lines.back().back()->snapshot.get();
     if (last == nullptr || last->host != snapshot.host || last->source != snapshot.source)
@@ -212,16 +203,7 @@ Run add_find(CLI::App& app) {
   app.add_option("--snapshot", options->snapshots, "Only in this snapshot; may be repeated")
       ->type_name("SNAPSHOT")
       ->allow_extra_args(false);
-  app.add_option("--host", options->hosts, "Only in snapshots of this host; may be repeated")
-      ->type_name("NAME")
-      ->allow_extra_args(false);
-  app.add_option("-s,--source", options->sources,
-                 "Only in snapshots of this source; may be repeated")
-      ->type_name("NAME")
-      ->allow_extra_args(false);
-  app.add_option("-t,--tag", options->tags, "Only in those with this tag; may be repeated")
-      ->type_name("TAG")
-      ->allow_extra_args(false);
+  add_filter_options(app, options->filter);
   std::vector<std::string> letters;
   for (const TypeLetter& each : kTypes) letters.emplace_back(each.letter);
   app.add_option("--type", options->type,

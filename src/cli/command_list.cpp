@@ -1,5 +1,5 @@
 // list: the snapshots of a repository.
-#include <algorithm>
+#include <utility>
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
@@ -17,28 +17,28 @@ namespace {
 
 struct ListOptions {
   std::string line;
-  std::vector<std::string> tags;
+  repo::SnapshotFilter filter;
   bool latest = false;
   bool removed = false;
 };
 
-bool wanted(const repo::ListedSnapshot& listed, const ListOptions& options) {
-  const repo::Snapshot& snapshot = *listed.snapshot;
-  const std::size_t slash = options.line.find('/');
-  const std::string_view line = options.line;
-  if (slash != line.npos && snapshot.host != line.substr(0, slash)) return false;
-  const std::string_view source = slash == line.npos ? line : line.substr(slash + 1);
-  if (!source.empty() && snapshot.source != source) return false;
-  return std::all_of(options.tags.begin(), options.tags.end(), [&](const std::string& tag) {
-    return std::find(listed.tags.begin(), listed.tags.end(), tag) != listed.tags.end();
-  });
+/// SOURCE, HOST/SOURCE, or HOST/.
+repo::SnapshotFilter filter_of(const ListOptions& options) {
+  repo::SnapshotFilter filter = options.filter;
+  const std::string& line = options.line;
+  const std::size_t slash = line.find('/');
+  if (slash != line.npos) filter.hosts = {line.substr(0, slash)};
+  std::string source = slash == line.npos ? line : line.substr(slash + 1);
+  if (!source.empty()) filter.sources = {std::move(source)};
+  return filter;
 }
 
 ExitCode list(Context& context, const ListOptions& options) {
+  const repo::SnapshotFilter filter = filter_of(options);
   const auto repository = context.open_readable_repository();
   if (options.removed) {
     print_removed(context, *repository, repo::kDefaultGrace_s,
-                  [&](const auto& listed) { return wanted(listed, options); });
+                  [&](const auto& listed) { return filter.matches(listed); });
     return ExitCode::ok;
   }
   const auto list = repository->snapshots();
@@ -52,7 +52,7 @@ ExitCode list(Context& context, const ListOptions& options) {
                {"TAGS"}}};
   for (const repo::ListedSnapshot& listed : list->snapshots) {
     const repo::Snapshot& snapshot = *listed.snapshot;
-    if (!wanted(listed, options)) continue;
+    if (!filter.matches(listed)) continue;
     if (options.latest && repo::latest_of(*list, snapshot.host, snapshot.source) != &listed)
       continue;
     document.push_back(snapshot_json(listed));
@@ -79,7 +79,7 @@ Run add_list(CLI::App& app) {
   auto options = std::make_shared<ListOptions>();
   app.add_option("SOURCE", options->line, "Only those of SOURCE, of HOST/SOURCE, or of HOST/")
       ->type_name("");
-  app.add_option("-t,--tag", options->tags, "Only those with this tag; may be repeated")
+  app.add_option("-t,--tag", options->filter.tags, "Only those with this tag; may be repeated")
       ->type_name("TAG")
       ->allow_extra_args(false);
   auto* latest =

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "cli/commands.h"
+#include "cli/filter_options.h"
 #include "cli/quantity.h"
 #include "cli/snapshot_output.h"
 #include "repo/maintenance/prune.h"
@@ -33,7 +34,7 @@ constexpr CountOption kCounts[] = {
 struct PruneCommandOptions {
   repo::RetentionRules rules;
   std::string within;
-  repo::PruneFilter filter;
+  repo::SnapshotFilter filter;
   bool allow_empty = false;
   bool dry_run = false;
 };
@@ -186,16 +187,7 @@ Run add_prune(CLI::App& app) {
   app.add_option("--keep-tag", options->rules.tags, "Keep all with this tag; may be repeated")
       ->type_name("TAG")
       ->allow_extra_args(false);
-  app.add_option("--host", options->filter.hosts, "Only snapshots of this host; may be repeated")
-      ->type_name("NAME")
-      ->allow_extra_args(false);
-  app.add_option("-s,--source", options->filter.sources,
-                 "Only snapshots of this source; may be repeated")
-      ->type_name("NAME")
-      ->allow_extra_args(false);
-  app.add_option("-t,--tag", options->filter.tags, "Only those with this tag; may be repeated")
-      ->type_name("TAG")
-      ->allow_extra_args(false);
+  add_filter_options(app, options->filter);
   app.add_flag("--allow-empty", options->allow_empty,
                "Also remove the last snapshot of a host and source");
   app.add_flag("-n,--dry-run", options->dry_run,

@@ -65,6 +65,16 @@ const ListedSnapshot& resolve_latest(const SnapshotList& list, std::string_view 
 
 }  // namespace
 
+bool SnapshotFilter::matches(const ListedSnapshot& listed) const {
+  const auto has = [](const std::vector<std::string>& all, const std::string& one) {
+    return std::find(all.begin(), all.end(), one) != all.end();
+  };
+  return (hosts.empty() || has(hosts, listed.snapshot->host)) &&
+         (sources.empty() || has(sources, listed.snapshot->source)) &&
+         std::all_of(tags.begin(), tags.end(),
+                     [&](const std::string& tag) { return has(listed.tags, tag); });
+}
+
 ListedSnapshot listed(std::shared_ptr<const Snapshot> snapshot,
                       std::optional<Timestamp> stored_at) {
   ListedSnapshot result{std::move(snapshot), stored_at, {}, {}, {}, false};

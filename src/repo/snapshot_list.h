@@ -38,6 +38,15 @@ struct SnapshotList {
   std::vector<SnapshotId> ids;      // every object listed, removed ones too; sorted
 };
 
+/// Some of the snapshots of a list; empty: all.
+struct SnapshotFilter {
+  std::vector<std::string> hosts;
+  std::vector<std::string> sources;
+  std::vector<std::string> tags;  ///< those that have all of them
+
+  bool matches(const ListedSnapshot& listed) const;
+};
+
 /// Line time from manifest and store time.
 ListedSnapshot listed(std::shared_ptr<const Snapshot> snapshot, std::optional<Timestamp> stored_at);
 /// Sets tags and holds as the annotations in force say.

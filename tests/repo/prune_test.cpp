@@ -97,7 +97,7 @@ TEST(PrunePlan, ALineThatWouldLoseAllIsNamedUnlessThatIsAllowed) {
   list.add(1, "b", "home");
   RetentionRules rules;
   rules.tags = {"none"};
-  const auto lines_stay = [&](const PruneFilter& filter, bool allow_empty) {
+  const auto lines_stay = [&](const SnapshotFilter& filter, bool allow_empty) {
     const PrunePlan plan = plan_prune(list.list, {rules, filter, allow_empty}, kNow);
     return error_of([&] { require_lines_stay(plan, list.list); });
   };

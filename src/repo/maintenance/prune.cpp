@@ -18,18 +18,6 @@ LineName line_of(const ListedSnapshot& listed) {
   return {listed.snapshot->host, listed.snapshot->source};
 }
 
-template <class Container>
-bool contains(const Container& all, const std::string& one) {
-  return std::find(all.begin(), all.end(), one) != all.end();
-}
-
-bool matches(const ListedSnapshot& listed, const PruneFilter& filter) {
-  return (filter.hosts.empty() || contains(filter.hosts, listed.snapshot->host)) &&
-         (filter.sources.empty() || contains(filter.sources, listed.snapshot->source)) &&
-         std::all_of(filter.tags.begin(), filter.tags.end(),
-                     [&](const std::string& tag) { return contains(listed.tags, tag); });
-}
-
 Standing standing_of(const ListedSnapshot& listed, Timestamp now) {
   if (!listed.snapshot->belongs_to_line) return Standing::no_line;
   return listed.line_time > now ? Standing::future : Standing::counted;
@@ -50,7 +38,7 @@ PrunePlan plan_prune(const SnapshotList& list, const PruneOptions& options, Time
   PrunePlan plan{{}, list.unreadable, list.revoked, now, options.allow_empty};
   std::map<LineName, std::vector<std::size_t>> lines;  // positions in the plan
   for (const ListedSnapshot& listed : list.snapshots) {
-    if (!matches(listed, options.filter)) continue;
+    if (!options.filter.matches(listed)) continue;
     plan.snapshots.push_back({listed, standing_of(listed, now), {}});
     if (plan.snapshots.back().standing == Standing::counted) {
       lines[line_of(listed)].push_back(plan.snapshots.size() - 1);

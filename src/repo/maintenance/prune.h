@@ -12,16 +12,9 @@
 
 namespace vgerfs::repo {
 
-/// Which snapshots it is about; others are neither counted nor removed. Empty: all.
-struct PruneFilter {
-  std::vector<std::string> hosts;
-  std::vector<std::string> sources;
-  std::vector<std::string> tags;  ///< those that have all of them
-};
-
 struct PruneOptions {
   RetentionRules rules;
-  PruneFilter filter;
+  SnapshotFilter filter;     ///< others are neither counted nor removed
   bool allow_empty = false;  ///< a line may lose its last snapshot
 };
 
