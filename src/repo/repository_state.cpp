@@ -109,17 +109,17 @@ void RepositoryState::check_rollback(const Listing& listing, std::set<SnapshotId
     return true;
   });
   if (missing.records.empty() && missing.snapshots.empty()) return;
+  const std::string first = missing.snapshots.empty()
+                                ? format::record_name(missing.records.front()).path()
+                                : format::snapshot_name(missing.snapshots.front()).path();
+  const std::string what = fmt::format(
+      "{} index records and {} snapshots that this client has seen are gone, for "
+      "instance {}",
+      missing.records.size(), missing.snapshots.size(), first);
   if (!options_.accept_rollback) {
-    const std::string first = missing.records.empty()
-                                  ? format::snapshot_name(missing.snapshots.front()).path()
-                                  : format::record_name(missing.records.front()).path();
-    throw Error{ErrorCode::rollback,
-                fmt::format("the repository was rolled back: {} index records and {} snapshots "
-                            "that this client has seen "
-                            "are gone, for instance {}",
-                            missing.records.size(), missing.snapshots.size(), first),
-                kRollbackHint};
+    throw Error{ErrorCode::rollback, "the repository was rolled back: " + what, kRollbackHint};
   }
+  warn("the rollback is accepted: " + what);
   seen_->forget(missing);
 }
 
@@ -357,7 +357,7 @@ ListedSnapshot RepositoryState::adopt_snapshot(Snapshot snapshot) {
     list->snapshots.push_back(result);
   }
   publish_list(std::move(list));
-  for (const auto list = snapshots(); const ListedSnapshot& each : list->snapshots) {
+  for (const auto now = snapshots(); const ListedSnapshot& each : now->snapshots) {
     if (each.snapshot->id == id) result = each;
   }
   return result;

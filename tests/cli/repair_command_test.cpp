@@ -180,6 +180,13 @@ TEST_F(RepairCommand, ALostSnapshotIsGoneOnWithout) {
   EXPECT_EQ(admin({"repair"}).status, 0) << "it counts as deleted";
 }
 
+TEST_F(RepairCommand, ASnapshotThatOnlyThisClientKnewIsNamedWhenItsLossIsAccepted) {
+  const std::string only = admin({"list", "--json"}).json()[0].at("id");
+  std::filesystem::remove(repository_ + "/snapshots/" + only);
+  EXPECT_EQ(admin({"repair"}).status, 15);
+  EXPECT_THAT(admin({"--accept-rollback", "repair"}).err, HasSubstr("snapshots/" + only));
+}
+
 TEST_F(RepairCommand, ALostSnapshotThatIsPutBackIsUndeleted) {
   const std::string old = admin({"list", "--json"}).json()[0].at("id");
   const std::string object = repository_ + "/snapshots/" + old;
