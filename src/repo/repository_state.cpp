@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "repo/limits.h"
 #include "repo/maintenance/grace.h"
+#include "repo/maintenance/object_verdict.h"
 
 namespace vgerfs::repo {
 namespace {
@@ -131,21 +132,29 @@ bool RepositoryState::apply_new_records(const Listing& listing) {
   for (const RecordId& id : listing.records) {
     if (contains_sorted(applied, id)) continue;
     const format::ObjectName name = format::record_name(id);
+    Bytes stored;
     IndexRecord record;
-    std::size_t stored_bytes = 0;
     try {
-      const Bytes stored = backends::read_object(backend_, name, kMaxRecordBytes);
+      stored = backends::read_object(backend_, name, kMaxRecordBytes);
       record = open_record(stored, keyring_);
-      stored_bytes = stored.size();
     } catch (Error& error) {
       if (error.code() == ErrorCode::not_found) {
         complete = false;
         continue;
       }
       error.add_context("reading " + name.path());
+      if (error.code() != ErrorCode::corrupt && error.code() != ErrorCode::unsupported) throw;
+      const std::optional<Role> author = judge_record(id, stored, keyring_).author;
+      if (author == Role::ingest) {
+        // It is as its author wrote it, and counts for nothing (FORMAT.md section 9.1): else one
+        // could stop maintenance for good.
+        warn(fmt::format("{}; it counts for nothing", error.what()));
+        continue;
+      }
+      // Needs a feature, says somebody who may.
+      if (author && error.code() == ErrorCode::unsupported) throw;
       // A record that cannot be read is a hole in the index; its packs may hold what snapshots
       // need. It is named, the rest goes on, and whatever needs it fails by itself.
-      if (error.code() != ErrorCode::corrupt) throw;
       unreadable.emplace_back(id, error.what());
       continue;
     }
@@ -153,7 +162,7 @@ bool RepositoryState::apply_new_records(const Listing& listing) {
       warn(fmt::format("{} makes claims that its author ({}) may not make; they are ignored",
                        name.path(), record.author.label));
     }
-    index_->apply(id, record, stored_bytes);  // what fails here is the client's own
+    index_->apply(id, record, stored.size());  // what fails here is the client's own
   }
   for (auto& [id, reason] : unreadable) {
     if (index_->is_superseded(id)) continue;  // others say what it said

@@ -9,6 +9,7 @@
 #include <gtest/gtest.h>
 
 #include "base/error.h"
+#include "repo/forge.h"
 #include "repo/limits.h"
 #include "repo/random_bytes.h"
 #include "support/fixed_random.h"
@@ -71,43 +72,14 @@ class Block : public ::testing::Test {
     return seal(plain_block(chunks, kind));
   }
 
-  /// An authentic envelope around any directory and data: what a malicious holder of an ingest key
-  /// can make.
   Bytes forge(ByteView directory, ByteView data, Codec codec, ChunkKind kind = ChunkKind::data) {
-    Bytes out(sealed_size(EnvelopeKind::block, directory.size(), data.size()));
-    const std::size_t at = data_offset(EnvelopeKind::block, directory.size());
-    std::copy(data.begin(), data.end(), out.begin() + static_cast<std::ptrdiff_t>(at));
-    const SealParameters parameters{.kind = EnvelopeKind::block,
-                                    .cipher = crypto::Cipher::chacha20poly1305,
-                                    .codec = codec,
-                                    .chunk_kind = kind,
-                                    .data_key = data_key_.get()};
-    seal_in_place(parameters, keyring_->envelope_keys(), random_, directory, out);
-    return out;
-  }
-
-  static Bytes directory_of(const std::vector<ChunkEntry>& chunks) {
-    Bytes bytes;
-    ByteWriter out{bytes};
-    out.u32(static_cast<std::uint32_t>(chunks.size()));
-    for (const ChunkEntry& chunk : chunks) {
-      out.bytes(chunk.id.view());
-      out.u32(chunk.plain_bytes);
-    }
-    return bytes;
+    return forge_block(directory, data, codec, kind, *keyring_, *data_key_, random_);
   }
 
   /// The forged block through its own directory, then its data.
   void open_without_index(const Bytes& stored) {
     const BlockEntry entry = read_block_directory(stored, *keyring_);
     (void)open_block(stored, entry, *keyring_);
-  }
-
-  static Bytes frame_of(ByteView plain) {
-    Compressor compressor{3};
-    Bytes frame(Compressor::bound(plain.size()));
-    frame.resize(compressor.compress(plain, frame));
-    return frame;
   }
 
   testing::FixedRandom random_{1};

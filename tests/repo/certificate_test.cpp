@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "repo/forge.h"
 #include "repo/message.h"
 #include "support/error_of.h"
 #include "support/fixed_random.h"
@@ -40,17 +41,7 @@ class CertificateTest : public ::testing::Test {
   }
   /// Signed by the root, whatever it says.
   proto::SignedCertificate sign_raw(const proto::Certificate& message) const {
-    const Bytes encoded = encode_message(message);
-    Bytes to_sign;
-    ByteWriter writer{to_sign};
-    writer.bytes(bytes_of("vgerfs/1 certificate"));
-    writer.u8(0);
-    writer.bytes(repository_.view());
-    writer.bytes(encoded);
-    proto::SignedCertificate certificate;
-    certificate.set_certificate(raw_string(encoded));
-    certificate.set_signature(raw_string(root_.sign(to_sign)));
-    return certificate;
+    return forge_certificate(encode_message(message), repository_, root_);
   }
   proto::Certificate ingest_message() const {
     proto::Certificate message;

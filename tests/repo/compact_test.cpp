@@ -223,15 +223,7 @@ TEST_F(Compact, AListingThatFailsStopsIt) {
   commit(*repository_, random_files(100, 1));
   remove(*repository_, old);
   pass(kOverGrace);
-  const auto before = test.store().names();
-  for (const ObjectType type :
-       {ObjectType::lock, ObjectType::snapshot, ObjectType::index, ObjectType::pack}) {
-    repository_ = open("client");
-    test.faulty().order(
-        {.fault = testing::Fault::fail, .call = testing::Call::list, .times = 1000, .type = type});
-    EXPECT_EQ(error_of([&] { run(*repository_); }), "unavailable");
-    EXPECT_EQ(test.store().names(), before);
-  }
+  expect_to_stop_at_failing_listings([&](Repository& client) { run(client); });
 }
 
 TEST_F(Compact, AListingThatOmitsAKnownSnapshotStopsIt) {

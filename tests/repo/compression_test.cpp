@@ -100,6 +100,13 @@ TEST(Compression, RejectsABombWithoutMemoryForIt) {
   const Bytes frame = compressed(zeros);
   ASSERT_LT(frame.size(), 20'000U);
   expect_corrupt(frame, 4096);
+  // One that claims 2^60 bytes and has an empty block.
+  const Bytes claims = *parse_hex(
+      "28b52ffd"
+      "e0"
+      "0000000000000010"
+      "010000");
+  expect_corrupt(claims, 4096);
 }
 
 TEST(Compression, RejectsWhatIsNoFrame) {

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -180,6 +181,32 @@ class MaintenanceWorld {
     }
   }
 
+  /// `work` on this world, each time by a new client, while one listing fails that it asks for: the
+  /// first of that type, the second, … It stops, and what was there is there.
+  void expect_to_stop_at_failing_listings(const std::function<void(repo::Repository&)>& work) {
+    const Objects objects = test.store().copy();
+    for (const auto type : {format::ObjectType::lock, format::ObjectType::snapshot,
+                            format::ObjectType::index, format::ObjectType::pack}) {
+      std::uint64_t nth = 1;
+      for (bool reached = true; reached; ++nth) {
+        SCOPED_TRACE(fmt::format("listing {} of {}", nth, format::directory_name(type)));
+        test.store().replace_all(objects);
+        const auto client = open(fmt::format("lister{}", ++listers_));
+        test.faulty().order({.fault = Fault::fail, .call = Call::list, .nth = nth, .type = type});
+        const std::string_view failure = error_of([&] { work(*client); });
+        reached = failure != "none";
+        if (!reached) break;
+        EXPECT_EQ(failure, "unavailable");
+        for (const auto& [name, object] : objects) {
+          if (name.type == format::ObjectType::lock) continue;
+          EXPECT_TRUE(test.store().find(name)) << "it deleted " << name.path();
+        }
+      }
+      EXPECT_GT(nth, 1U) << "it never lists " << format::directory_name(type);
+    }
+    test.store().replace_all(objects);
+  }
+
   std::size_t count(format::ObjectType type) { return test.store().names(type).size(); }
   std::uint64_t stored_bytes() {
     std::uint64_t bytes = 0;
@@ -195,6 +222,7 @@ class MaintenanceWorld {
   }
 
   int verifiers_ = 0;
+  int listers_ = 0;
 };
 
 }  // namespace vgerfs::testing

@@ -12,10 +12,15 @@
 #include "damage.h"
 #include "forge.h"
 #include "format/index.pb.h"
+#include "format/snapshot.pb.h"
 #include "maintenance_world.h"
+#include "repo/limits.h"
+#include "repo/maintenance/annotation.h"
 #include "repo/maintenance/compact.h"
 #include "repo/maintenance/prune.h"
 #include "repo/maintenance/revocation.h"
+#include "repo/maintenance/salvage.h"
+#include "repo/maintenance/usage.h"
 #include "repo/restore.h"
 
 namespace vgerfs::repo {
@@ -43,21 +48,62 @@ class Malice : public ::testing::Test, public MaintenanceWorld {
   }
 
   /// Three compactions, each after more than the grace time: what is to be deleted is deleted.
-  void compact_all() {
+  /// Returns how many records were merged.
+  std::uint64_t compact_all() {
+    std::uint64_t merged = 0;
     for (int round = 0; round < 3; ++round) {
       clock.advance(kOverGrace);
       CompactOptions options;
       options.threads = 1;
-      compact(*repository_, options, false, {}, {});
+      merged += compact(*repository_, options, false, {}, {}).merged_records;
     }
+    return merged;
   }
 
-  /// A snapshot by the thief whose root directory is this node, whatever it says.
-  void commit_node(Repository& thief, ByteView node, const std::string& source = "evil") {
-    Session session{thief, session_options(source)};
+  /// A snapshot by the thief, whose blocks claim to be what is in these files.
+  void poison(const Files& files, const std::string& source) {
+    const auto thief = open_thief();
+    Session session{*thief, session_options(source)};
+    for (const auto& [name, bytes] : files) {
+      Bytes sealed;
+      BlockEntry block =
+          testing::poisoned_block(*thief, bytes, testing::random_bytes(77, bytes.size()), sealed);
+      session.adopt_block(std::move(block), sealed);
+    }
+    session.commit(testing::draft_of(testing::plain_root()));
+  }
+
+  /// A snapshot by the thief whose root directory has this id, whatever that is.
+  SnapshotId commit_root(Session& session, const ChunkId& id) {
     Entry root = testing::plain_root();
-    root.set_subtree(session.put(ChunkKind::tree, node).raw());
-    session.commit(testing::draft_of(root));
+    root.set_subtree(id.raw());
+    return session.commit(testing::draft_of(root)).snapshot->id;
+  }
+  /// An object that nobody checked before it got into the store.
+  format::ObjectName put(ObjectType type, ByteView stored) {
+    const auto name = backends::write_object(repository_->backend(), type, stored);
+    repository_->backend().barrier();
+    return name;
+  }
+  /// Compacts once; as an error's name.
+  std::string_view maintain() {
+    return error_of([&] {
+      CompactOptions options;
+      options.threads = 1;
+      compact(*repository_, options, false, {}, {});
+    });
+  }
+  /// What was committed and not removed restores, to a client that knows nothing.
+  void expect_all_restore(const std::string& client) {
+    const auto reader = open(client);
+    std::size_t found = 0;
+    for (const auto list = reader->snapshots(); const auto& listed : list->snapshots) {
+      const auto files = expected.find(listed.snapshot->id);
+      if (files == expected.end()) continue;
+      EXPECT_EQ(testing::read_files(*reader, *listed.snapshot), files->second);
+      ++found;
+    }
+    EXPECT_EQ(found, expected.size());
   }
   const Snapshot& of_source(Repository& repository, const std::string& source) {
     for (const auto list = repository.snapshots(); const auto& listed : list->snapshots) {
@@ -108,9 +154,7 @@ TEST_F(Malice, NamesOfATreeLeadNowhereOutsideTheTarget) {
       Session session{*thief, session_options(source)};
       proto::TreeNode node;
       for (const auto& name : names) *node.add_entries() = file_of(name, "evil", session);
-      Entry root = testing::plain_root();
-      root.set_subtree(session.put(ChunkKind::tree, encode_message(node)).raw());
-      session.commit(testing::draft_of(root));
+      commit_root(session, session.put(ChunkKind::tree, encode_message(node)));
     }
     const fs::path target = fs::path{outside.path()} / ("target" + source);
     const RestoreResult result = restore_source(source, target);
@@ -138,9 +182,7 @@ TEST_F(Malice, ALinkInATreeIsNotFollowedByTheEntriesBehindIt) {
     link.set_type(proto::ENTRY_SYMLINK);
     link.set_symlink_target(outside.path());
     link.set_subtree(subtree);
-    Entry root = testing::plain_root();
-    root.set_subtree(session.put(ChunkKind::tree, encode_message(node)).raw());
-    session.commit(testing::draft_of(root));
+    commit_root(session, session.put(ChunkKind::tree, encode_message(node)));
   }
   const auto result = restore_source("evil", targets / "target");
   EXPECT_GT(result.failures.count, 0U);
@@ -158,13 +200,196 @@ TEST_F(Malice, AFileOfAbsurdSizeCostsNoMoreThanItsNodes) {
     hole.add_extents()->set_bytes(std::uint64_t{1} << 63U);
     hole.set_size(std::uint64_t{1} << 63U);
     *node.add_entries() = hole;
-    Entry root = testing::plain_root();
-    root.set_subtree(session.put(ChunkKind::tree, encode_message(node)).raw());
-    session.commit(testing::draft_of(root));
+    commit_root(session, session.put(ChunkKind::tree, encode_message(node)));
   }
   const auto result = restore_source("evil", targets / "target");
   EXPECT_GT(result.failures.count, 0U);
   EXPECT_TRUE(fs::is_empty(targets / "target"));
+}
+
+// Directories and lists of extents that share what is below them: 2^60 files, of 10^18 extents
+// each.
+TEST_F(Malice, WhatClaimsMoreThanAnybodyCanVisitIsVisitedOnce) {
+  const auto thief = open_thief();
+  {
+    Session session{*thief, session_options("evil")};
+    format::proto::ExtentNode list;
+    list.add_extents()->set_bytes(1);
+    list.mutable_extents(0)->set_chunk(session.put(ChunkKind::data, bytes_of("x")).raw());
+    std::uint64_t bytes = 1;
+    for (std::uint32_t level = 1; level <= kMaxExtentLevel; ++level) {
+      const ChunkId below = session.put(ChunkKind::extents, encode_message(list));
+      list.Clear();
+      list.set_level(level);
+      for (int i = 0; i < 180; ++i) {
+        list.add_children()->set_node(below.raw());
+        list.mutable_children(i)->set_bytes(bytes);
+      }
+      bytes *= 180;
+    }
+    proto::TreeNode node;
+    Entry& file = *node.add_entries();
+    file.set_name("file");
+    file.set_type(proto::ENTRY_FILE);
+    file.set_size(bytes);
+    file.set_extents_root(session.put(ChunkKind::extents, encode_message(list)).raw());
+    for (int level = 0; level < 60; ++level) {
+      const ChunkId below = session.put(ChunkKind::tree, encode_message(node));
+      node.Clear();
+      for (const char* name : {"a", "b"}) {
+        Entry& directory = *node.add_entries();
+        directory.set_name(name);
+        directory.set_type(proto::ENTRY_DIRECTORY);
+        directory.set_subtree(below.raw());
+      }
+    }
+    commit_root(session, session.put(ChunkKind::tree, encode_message(node)));
+  }
+  repository_->refresh();
+  CheckOptions options;
+  options.threads = 1;
+  const auto checked = run_check(*repository_, options, [](const CheckProgress&) {});
+  EXPECT_FALSE(checked.has_errors());
+  EXPECT_EQ(checked.files, 1U);
+  const auto usage = measure_usage(*repository_, *repository_->snapshots(), {}, [](auto) {});
+  EXPECT_EQ(usage.exclusive.front().chunks, 1 + (kMaxExtentLevel + 1) + 61);
+  clock.advance(kOverGrace);
+  EXPECT_EQ(maintain(), "none");
+}
+
+TEST_F(Malice, ABombGivesNoMoreThanItsDirectorySays) {
+  const SnapshotId id = commit(*repository_, random_files(1, 2));
+  const auto thief = open_thief();
+  {
+    Session session{*thief, session_options("evil")};
+    const auto data_key = thief->keyring().make_data_key(crypto::system_random());
+    BlockEntry block;
+    block.chunk_kind = ChunkKind::tree;
+    block.chunks = {{ChunkId{}, 4096}};
+    const Bytes sealed = forge_block(
+        directory_of(block.chunks), frame_of(Bytes(std::size_t{64} << 20U)), Codec::zstd,
+        block.chunk_kind, thief->keyring(), *data_key, crypto::system_random());
+    block.stored_bytes = static_cast<std::uint32_t>(sealed.size());
+    std::copy(sealed.end() - sizeof(block.tag), sealed.end(), block.tag.begin());
+    session.adopt_block(std::move(block), sealed);
+    commit_root(session, ChunkId{});
+  }
+  repository_->refresh();
+  EXPECT_EQ(error_of([&] { testing::read_files(*repository_, of_source(*repository_, "evil")); }),
+            "corrupt");
+  EXPECT_EQ(testing::read_files(*repository_, of_source(*repository_, "home")), expected.at(id));
+}
+
+// Whatever makes it unreadable. Deleting the snapshot, which is named, lets maintenance go on.
+TEST_F(Malice, AnUnreadableSnapshotStopsMaintenanceOnlyUntilItIsRemoved) {
+  commit(*repository_, random_files(1, 2));
+  remove(*repository_, commit(*repository_, random_files(10, 2), "etc"));
+  auto thief = open_thief();
+  const auto with_root = [&](const std::function<ChunkId(Session&)>& make) {
+    Session session{*thief, session_options("evil")};
+    return commit_root(session, make(session));
+  };
+  const auto with_block = [&](const std::function<void(Bytes & sealed)>& spoil) {
+    return with_root([&](Session& session) {
+      const Bytes claimed = testing::random_bytes(9, 64);
+      Bytes sealed;
+      BlockEntry block = testing::poisoned_block(*thief, claimed, testing::random_bytes(8, 64),
+                                                 sealed, ChunkKind::tree);
+      spoil(sealed);
+      session.adopt_block(std::move(block), sealed);
+      return thief->keyring().chunk_id(ChunkKind::tree, claimed);
+    });
+  };
+  const auto id_of = [](const format::ObjectName& name) { return SnapshotId{name.id.bytes()}; };
+  const auto data_key = thief->keyring().make_data_key(crypto::system_random());
+  proto::Snapshot nothing;
+  *nothing.mutable_author() = thief->keyring().signed_certificate();
+  const std::map<std::string, std::function<SnapshotId()>> kinds = {
+      {"a tree that is nowhere", [&] { return with_root([](auto&) { return ChunkId{}; }); }},
+      {"a tree of other content", [&] { return with_block([](Bytes&) {}); }},
+      {"a tree of a newer format",
+       [&] { return with_block([](Bytes& sealed) { sealed[4] = std::byte{2}; }); }},
+      {"a tree whose key is another's",
+       [&] { return with_block([](Bytes& sealed) { sealed[100] ^= std::byte{1}; }); }},
+      {"a signed manifest without content",
+       [&] {
+         return id_of(put(ObjectType::snapshot, forge(EnvelopeKind::snapshot, nothing,
+                                                      thief->keyring(), data_key.get())));
+       }},
+      {"noise", [&] { return id_of(put(ObjectType::snapshot, testing::random_bytes(3, 500))); }},
+  };
+  const auto objects = test.store().copy();
+  for (const auto& [what, make] : kinds) {
+    SCOPED_TRACE(what);
+    test.store().replace_all(objects);
+    thief = test.open(TestRepository::ingest_key(), "thief with " + what);
+    const SnapshotId bad = make();
+    clock.advance(kOverGrace);
+    repository_ = open("maintainer with " + what);
+    const auto before = count(ObjectType::pack);
+    try {
+      compact(*repository_, {}, false, {}, {});
+      ADD_FAILURE() << "it went on";
+    } catch (const Error& error) {
+      EXPECT_THAT(error.what(), ::testing::HasSubstr(bad.hex()));
+      EXPECT_THAT(error.hint(), ::testing::HasSubstr("delete"));
+    }
+    EXPECT_EQ(count(ObjectType::pack), before);
+    remove(*repository_, bad);
+    compact_all();
+    EXPECT_LT(count(ObjectType::pack), before);
+    expect_all_restore("reader with " + what);
+  }
+}
+
+// Signed, and still no record that anybody could read.
+TEST_F(Malice, ARecordThatBreaksTheFormatStopsNobody) {
+  commit(*repository_, random_files(1, 2));
+  remove(*repository_, commit(*repository_, random_files(10, 2), "etc"));
+  const auto thief = open_thief();
+  const std::function<void(proto::IndexRecord&)> ways[] = {
+      [](auto& m) { m.set_domain(2); },
+      [](auto& m) { m.mutable_features()->add_read(1); },
+      [](auto& m) { m.set_time_ns(1'000'000'000); },
+      [](auto& m) { m.set_session("short"); },
+      [](auto& m) { m.add_after_records("short"); },
+      [](auto& m) { m.add_additions()->add_packs()->set_pack_kind(9); },
+      [](auto& m) { m.add_revocations()->set_author(std::string(32, 'a')); },
+  };
+  for (const auto& spoil : ways) {
+    proto::IndexRecord message;
+    *message.mutable_author() = thief->keyring().signed_certificate();
+    message.set_session(std::string(16, 's'));
+    message.set_domain(1);
+    spoil(message);
+    put(ObjectType::index, forge(EnvelopeKind::index_record, message, thief->keyring()));
+  }
+  repository_ = open("maintainer");
+  EXPECT_GE(repository_->warnings().size(), std::size(ways));
+  const auto before = count(ObjectType::pack);
+  compact_all();
+  EXPECT_LT(count(ObjectType::pack), before);
+  expect_all_restore("reader");
+}
+
+// Nobody knows who wrote what this version cannot look into.
+TEST_F(Malice, AnObjectOfANewerFormatLocksNobodyOut) {
+  commit(*repository_, random_files(1, 2));
+  Bytes envelope = testing::random_bytes(1, 500);
+  const ByteView begin = bytes_of("VGfs\2");
+  std::copy(begin.begin(), begin.end(), envelope.begin());
+  for (const ObjectType type : {ObjectType::index, ObjectType::snapshot, ObjectType::lock}) {
+    put(type, envelope);
+  }
+  Bytes slot = *test.store().find(test.store().names(ObjectType::key).front())->bytes;
+  slot[8] = std::byte{2};
+  put(ObjectType::key, slot);
+  expect_all_restore("reader");
+  commit(*open("writer"), random_files(20, 2));
+  expect_all_restore("reader");
+  clock.advance(kOverGrace);
+  repository_ = open("maintainer");
+  EXPECT_EQ(maintain(), "corrupt") << "a newer maintainer may have said something";
 }
 
 TEST_F(Malice, ADirectoryThatContainsItselfIsNotWalkedForEver) {
@@ -185,9 +410,7 @@ TEST_F(Malice, ADirectoryThatContainsItselfIsNotWalkedForEver) {
     BlockEntry block =
         testing::poisoned_block(*thief, claimed, encode_message(node), sealed, ChunkKind::tree);
     session.adopt_block(std::move(block), sealed);
-    Entry root = testing::plain_root();
-    root.set_subtree(id.raw());
-    session.commit(testing::draft_of(root));
+    commit_root(session, id);
   }
   repository_->refresh();
   EXPECT_EQ(error_of([&] { testing::read_files(*repository_, of_source(*repository_, "evil")); }),
@@ -196,30 +419,58 @@ TEST_F(Malice, ADirectoryThatContainsItselfIsNotWalkedForEver) {
 
 TEST_F(Malice, APoisonedDuplicateTakesNothingFromTheGoodOneWhateverCompactDoes) {
   const Files files = random_files(1, 3);
-  const auto poison = [&](const std::string& source) {
-    const auto thief = open_thief();
-    Session session{*thief, session_options(source)};
-    for (const auto& [name, bytes] : files) {
-      Bytes sealed;
-      BlockEntry block =
-          testing::poisoned_block(*thief, bytes, testing::random_bytes(77, bytes.size()), sealed);
-      session.adopt_block(std::move(block), sealed);
-    }
-    session.commit(testing::draft_of(testing::plain_root()));
-  };
-  poison("before");
-  commit(*repository_, files);
-  poison("after");
+  poison(files, "before");
+  const SnapshotId id = commit(*repository_, files);
+  poison(files, "after");
   repository_->refresh();
   const SnapshotId wasteful = commit(*repository_, random_files(50, 5), "etc");
   remove(*repository_, wasteful);  // so that something is moved
-  compact_all();
+  for (int i = 0; i < 16; ++i) set_properties(*repository_, {{id, Tags{{fmt::format("{}", i)}}}});
+  EXPECT_GT(compact_all(), 0U) << "the thief's records were not merged with others";
+  expect_all_restore("reader");
   const auto reader = open("reader");
-  for (const auto list = reader->snapshots(); const auto& listed : list->snapshots) {
-    if (expected.contains(listed.snapshot->id)) {
-      EXPECT_EQ(testing::read_files(*reader, *listed.snapshot), files);
+  for (const auto& [name, bytes] : files) {
+    for (const ChunkPlace& place :
+         reader->index().find(reader->keyring().chunk_id(ChunkKind::data, bytes))) {
+      EXPECT_TRUE(!place.trusted || is_intact(*reader, place.pack, *place.block));
     }
   }
+}
+
+TEST_F(Malice, APoisonedDuplicateDoesNotStandForAPackThatComesIntoUseAgain) {
+  const Files files = random_files(1, 3);
+  const SnapshotId old = commit(*repository_, files);
+  remove(*repository_, old);
+  clock.advance(kOverGrace);
+  const auto other = open("other");
+  Session session{*other, session_options("etc")};
+  const Entry root = testing::put_files(session, other->keyring(), files);
+  ASSERT_EQ(maintain(), "none");
+  ASSERT_EQ(repository_->index().facts().condemnations.size(), 2U) << "data and metadata";
+  expected[session.commit(testing::draft_of(root)).snapshot->id] = files;
+  for (int i = 0; i < 8; ++i) poison(files, fmt::format("evil{}", i));
+  compact_all();
+  expect_all_restore("reader");
+}
+
+TEST_F(Malice, ContentThatIsNowhereButUnderAFalseNameIsNotGivenOut) {
+  const auto thief = open_thief();
+  const Bytes claimed = testing::random_bytes(1, 5000);
+  {
+    Session session{*thief, session_options("evil")};
+    Bytes sealed;
+    BlockEntry block =
+        testing::poisoned_block(*thief, claimed, testing::random_bytes(2, claimed.size()), sealed);
+    session.adopt_block(std::move(block), sealed);
+    session.checkpoint();
+  }
+  repository_->refresh();
+  const ChunkId id = thief->keyring().chunk_id(ChunkKind::data, claimed);
+  EXPECT_EQ(error_of([&] { repository_->reader().get(ChunkKind::data, id); }), "corrupt");
+  // The first who has it stores it himself.
+  commit(*repository_, {{"file", claimed}});
+  compact_all();
+  expect_all_restore("reader");
 }
 
 TEST_F(Malice, WhatAnIngestKeySaysOfOthersDoesNotCount) {

@@ -240,6 +240,13 @@ TEST_F(RebuildIndex, PlanningWritesNothing) {
   EXPECT_EQ(test.store().names(), before);
 }
 
+TEST_F(RebuildIndex, AListingThatFailsStopsIt) {
+  commit(*repository_, random_files(1, 5));
+  commit(*repository_, random_files(100, 5));
+  damage(RecordId{largest(test.store(), ObjectType::index).id.bytes()});
+  expect_to_stop_at_failing_listings([&](Repository& client) { run(client); });
+}
+
 TEST_F(RebuildIndex, AStopLeavesTheLostRecordsLost) {
   commit(*repository_, random_files(1, 5));
   lose_all(ObjectType::index);

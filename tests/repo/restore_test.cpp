@@ -48,7 +48,7 @@ extern "C" int close(int fd) {
 
 namespace {
 
-/// Runs once, just before a directory named x is opened.
+/// Runs once, just before what is named x is opened.
 std::function<void()> before_openat_of_x;
 
 }  // namespace
@@ -63,7 +63,7 @@ extern "C" int openat(int directory, const char* name, int flags, ...) {
     mode = va_arg(arguments, mode_t);
     va_end(arguments);
   }
-  if (std::string_view{name} == "x" && (flags & O_DIRECTORY) != 0 && before_openat_of_x)
+  if (std::string_view{name} == "x" && before_openat_of_x)
     std::exchange(before_openat_of_x, nullptr)();
   return original(directory, name, flags, mode);
 }
@@ -103,6 +103,21 @@ class Restores : public ::testing::Test {
     options.target = target();
     const auto entry = find_path(repository_->reader(), latest(*repository_).root, path);
     return restore(*repository_, entry.value(), std::move(options));
+  }
+  /// The root of the latest snapshot when the tree of its directory d is lost: only `left` is
+  /// beside it.
+  Entry root_without_tree_of_d(const std::vector<std::string>& left) {
+    Entry root = latest(*repository_).root;
+    Entry broken = find_path(repository_->reader(), root, "d").value();
+    broken.set_subtree(ChunkId{}.raw());
+    Session session{*repository_, {.host = "host", .source = "broken", .checkpoint_interval_s = 0}};
+    DirectoryBuilder builder{session, repository_->keyring().split_key()};
+    builder.add(broken);
+    for (const std::string& name : left)
+      builder.add(find_path(repository_->reader(), root, name).value());
+    root.set_subtree(builder.finish()->raw());
+    session.checkpoint();
+    return root;
   }
   std::string target_differences() {
     return testing::differences(testing::describe_tree(root()), testing::describe_tree(target()));
@@ -321,6 +336,50 @@ TEST_F(Restores, LinksThatAppearMeanwhileLeadNowhere) {
   EXPECT_TRUE(std::filesystem::is_empty(outside));
 }
 
+// After it was looked at, or before it is made: whoever may write to the target puts a link there.
+TEST_F(Restores, ALinkThatTakesAPlaceJustBeforeItIsOpenedLeadsNowhere) {
+  const std::string x = at("x");
+  const auto make_file = [&] { write_file(x, "from the snapshot"); };
+  const auto make_directory = [&] {
+    std::filesystem::create_directory(x);
+    write_file(x + "/f", "from the snapshot");
+  };
+  const auto make_fifo = [&] { ASSERT_EQ(::mkfifo(x.c_str(), 0644), 0); };
+  struct Case {
+    const char* what;
+    std::function<void()> make;
+    bool is_there = false;  // restored before
+  };
+  for (const Case& each :
+       {Case{"new file", make_file}, Case{"file that is kept", make_file, true},
+        Case{"new directory", make_directory}, Case{"directory that is kept", make_directory, true},
+        Case{"new fifo", make_fifo}, Case{"fifo that is kept", make_fifo, true}}) {
+    SCOPED_TRACE(each.what);
+    for (const std::string& path : {root(), target(), files_ / "outside"})
+      std::filesystem::remove_all(path);
+    std::filesystem::create_directory(root());
+    each.make();
+    ASSERT_EQ(::chmod(x.c_str(), 0711), 0);
+    back_up();
+    if (each.is_there) run();
+    std::filesystem::create_directories(target());
+    // Of the same kind, so that only the way there tells them apart.
+    const std::string outside = files_ / "outside";
+    std::filesystem::create_directory(outside);
+    std::filesystem::rename(x, outside + "/x");
+    ASSERT_EQ(::chmod((outside + "/x").c_str(), 0755), 0);
+    const auto before = testing::describe_tree(outside);
+    before_openat_of_x = [&] {
+      std::filesystem::remove_all(in_target("x"));
+      std::filesystem::create_symlink(outside + "/x", in_target("x"));
+    };
+    const RestoreResult result = run({.in_place = true});
+    EXPECT_FALSE(before_openat_of_x) << "it was not opened";
+    EXPECT_EQ(result.failures.count, 1U);
+    EXPECT_EQ(testing::differences(before, testing::describe_tree(outside)), "");
+  }
+}
+
 TEST_F(Restores, ADirectoryInTheWayOfAFileIsNotEmptied) {
   write_file(at("a"), "a");
   write_file(at("b"), "b");
@@ -411,17 +470,9 @@ TEST_F(Removals, KeepWhatIsInADirectoryOfWhichTheTreeCannotBeRead) {
   back_up();
   run();
   write_file(in_target("d/mine"), "m");
-  Entry root = latest(*repository_).root;
-  Entry broken = find_path(repository_->reader(), root, "d").value();
-  broken.set_subtree(ChunkId{}.raw());
-  Session session{*repository_, {.host = "host", .source = "broken", .checkpoint_interval_s = 0}};
-  DirectoryBuilder builder{session, repository_->keyring().split_key()};
-  builder.add(broken);
-  root.set_subtree(builder.finish()->raw());
-  session.checkpoint();
   RestoreOptions options = in_place();
   options.target = target();
-  const RestoreResult result = restore(*repository_, root, options);
+  const RestoreResult result = restore(*repository_, root_without_tree_of_d({}), options);
   EXPECT_GE(result.failures.corrupt, 1U);
   EXPECT_EQ(result.removed, 0U);
   EXPECT_EQ(read_file(in_target("d/x")), "x");
@@ -528,18 +579,8 @@ TEST_F(Restores, ADirectoryThatCannotBeReadIsNamedAndTheRestIsRestored) {
   write_file(at("d/x"), "x");
   write_file(at("e"), "e");
   back_up();
-  Entry root = latest(*repository_).root;
-  // A tree that names a chunk that is not there.
-  Entry broken = find_path(repository_->reader(), root, "d").value();
-  broken.set_subtree(ChunkId{}.raw());
-  Session session{*repository_, {.host = "host", .source = "broken", .checkpoint_interval_s = 0}};
-  DirectoryBuilder builder{session, repository_->keyring().split_key()};
-  builder.add(broken);
-  builder.add(find_path(repository_->reader(), root, "e").value());
-  root.set_subtree(builder.finish()->raw());
-  session.checkpoint();
   testing::RecordedProgress progress;
-  run_restore(repository_->reader(), root, {.target = target()}, progress);
+  run_restore(repository_->reader(), root_without_tree_of_d({"e"}), {.target = target()}, progress);
   EXPECT_EQ(progress.failures, (std::map<std::string, FailureKind>{{"d", FailureKind::corrupt}}));
   EXPECT_EQ(read_file(in_target("e")), "e");
 }

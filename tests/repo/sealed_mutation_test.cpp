@@ -159,16 +159,8 @@ TEST_F(SealedMutationTest, KeyFile) {
 TEST_F(SealedMutationTest, Certificate) {
   const auto& good = keyring_.signed_certificate();
   const auto verify_signed = [&](const Bytes& bytes) {
-    Bytes to_sign;
-    ByteWriter writer{to_sign};
-    writer.bytes(bytes_of("vgerfs/1 certificate"));
-    writer.u8(0);
-    writer.bytes(keyring_.repository().view());
-    writer.bytes(bytes);
-    format::proto::SignedCertificate forged;
-    forged.set_certificate(raw_string(bytes));
-    forged.set_signature(raw_string(keyring_.root().sign(to_sign)));
-    verify_certificate(forged, keyring_.repository(), keyring_.root_public_key());
+    verify_certificate(forge_certificate(bytes, keyring_.repository(), keyring_.root()),
+                       keyring_.repository(), keyring_.root_public_key());
   };
   expect_only(run(bytes_of(good.certificate()), verify_signed), {"corrupt"});
 }

@@ -292,8 +292,9 @@ TEST_F(HostileTree, LiesAboutChildrenAreCorrupt) {
   expect_unreadable(parent(1, {{b, "", 2}}), "no first name");
   expect_unreadable(parent(1, {{b, "../x", 2}}), "first name that is no name");
   const ChunkId d = put(leaf({"d"}));
-  expect_unreadable(parent(1, {{b, "b", ~std::uint64_t{0}}, {d, "d", 3}}),
-                    "numbers of entries overflow");
+  const TreeNode overflow = parent(1, {{b, "b", ~std::uint64_t{0}}, {d, "d", 3}});
+  expect_unreadable(overflow, "numbers of entries overflow");
+  expect_corrupt([&] { (void)count_entries(chunks_, put(overflow)); }, "nor are they counted");
   TreeNode short_id = parent(1, {{b, "b", 2}});
   short_id.mutable_children(0)->set_node("short");
   expect_unreadable(short_id, "short id");
@@ -334,6 +335,7 @@ TEST_F(HostileTree, SixteenLevelsAreRead) {
     id = put(parent(level, {{id, "a"}}));
   EXPECT_EQ(read_all(id), 1U);
   EXPECT_TRUE(find_entry(chunks_, id, "a"));
+  expect_unreadable(parent(kMaxTreeLevel + 1, {{id, "a"}}), "a level more");
 }
 
 TEST_F(HostileTree, TooManyItemsAreCorruptBeforeTheyAreDecoded) {

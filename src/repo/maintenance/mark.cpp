@@ -117,17 +117,16 @@ void Marks::mark(const Snapshot& snapshot) {
           return true;
         },
         [&](const ChunkId& id) { need(id); });
-  } catch (Error& error) {
-    if (error.code() == ErrorCode::not_found || error.code() == ErrorCode::corrupt) {
-      throw Error{ErrorCode::corrupt,
-                  fmt::format("the tree of snapshot {} cannot be read, so what it needs is not "
-                              "known: {}",
-                              snapshot.id.hex(), error.what()),
-                  "`vgerfs-admin repair`, then a backup of the same files, may bring it back; "
-                  "`vgerfs-admin delete` with this id gives the snapshot up; then maintenance goes "
-                  "on"};
-    }
-    throw;
+  } catch (const Error& error) {
+    const ErrorCode code = error.code() == ErrorCode::not_found ? ErrorCode::corrupt : error.code();
+    if (code != ErrorCode::corrupt && code != ErrorCode::unsupported) throw;
+    throw Error{code,
+                fmt::format("the tree of snapshot {} cannot be read, so what it needs is not "
+                            "known: {}",
+                            snapshot.id.hex(), error.what()),
+                "`vgerfs-admin repair`, then a backup of the same files, may bring it back; "
+                "`vgerfs-admin delete` with this id gives the snapshot up; then maintenance goes "
+                "on"};
   }
   marked_.insert(snapshot.id);
   ++done_.snapshots;

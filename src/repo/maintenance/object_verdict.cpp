@@ -14,9 +14,9 @@
 namespace vgerfs::repo {
 namespace {
 
-/// Throws unless somebody signed the object whom the root certified.
+/// Whom the root certified and who signed the object. Throws if there is nobody.
 template <class Message>
-void check_author(EnvelopeKind kind, ByteView stored, const Keyring& keyring) {
+Certificate author_of(EnvelopeKind kind, ByteView stored, const Keyring& keyring) {
   std::shared_ptr<const DataKey> data_key;
   if (has_data_key(kind)) {
     const EnvelopeHeader header = parse_envelope_header(stored, kind);
@@ -26,9 +26,10 @@ void check_author(EnvelopeKind kind, ByteView stored, const Keyring& keyring) {
       open_signed(kind, stored, keyring.envelope_keys(), data_key ? &data_key->key : nullptr);
   Message message;
   decode_message(message, opened.payload, to_string(kind));
-  const Certificate author =
+  Certificate author =
       verify_certificate(message.author(), keyring.repository(), keyring.root_public_key());
   check_signature(opened, author.author);
+  return author;
 }
 
 template <class Message, class Open>
@@ -42,14 +43,14 @@ ObjectVerdict judge(EnvelopeKind kind, const ObjectId& id, ByteView stored, cons
     return {};
   } catch (const Error& error) {
     try {
-      check_author<Message>(kind, stored, keyring);
+      const Certificate author = author_of<Message>(kind, stored, keyring);
+      return {error.code() == ErrorCode::unsupported ? Verdict::newer : Verdict::invalid,
+              error.what(), author.role};
     } catch (const Error& of_author) {
       // A newer envelope is a newer program's, whoever wrote it.
       return {of_author.code() == ErrorCode::unsupported ? Verdict::newer : Verdict::foreign,
               error.what()};
     }
-    return {error.code() == ErrorCode::unsupported ? Verdict::newer : Verdict::invalid,
-            error.what()};
   }
 }
 

@@ -21,7 +21,8 @@ enum class Verdict {
 
 struct ObjectVerdict {
   Verdict verdict = Verdict::readable;
-  std::string reason;  ///< empty if readable
+  std::string reason;                         ///< empty if readable
+  std::optional<Role> author = std::nullopt;  ///< who wrote it, if it is newer or invalid
 };
 
 /// An object's bytes, whatever their hash, at most one more than `max_bytes`; nullopt if it is
