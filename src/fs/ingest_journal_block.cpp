@@ -1,8 +1,5 @@
 #include "fs/ingest_journal_block.h"
 
-#include <algorithm>
-
-#include "base/error.h"
 #include "repo/limits.h"
 
 namespace vgerfs::fs {
@@ -51,26 +48,6 @@ void JournalBlockWriter::finish(const Emit& emit) {
 void JournalBlockWriter::clear() {
   block_ = {};
   chunks_.clear();
-}
-
-repo::BlockEntry block_entry_of(const proto::JournalBlock& block) {
-  repo::BlockEntry entry;
-  const auto count = static_cast<std::size_t>(block.chunk_bytes_size());
-  if (count == 0 || block.tag().size() != entry.tag.size() ||
-      block.chunk_ids().size() != count * ChunkId::kSize) {
-    throw Error{ErrorCode::corrupt, "a block in the journal is not described well"};
-  }
-  entry.stored_bytes = static_cast<std::uint32_t>(block.sealed().size());
-  entry.chunk_kind = repo::ChunkKind::data;
-  const ByteView tag = bytes_of(block.tag());
-  std::copy(tag.begin(), tag.end(), entry.tag.begin());
-  const ByteView ids = bytes_of(block.chunk_ids());
-  for (std::size_t i = 0; i < count; ++i) {
-    entry.chunks.push_back({ChunkId::from_bytes(ids.subspan(i * ChunkId::kSize, ChunkId::kSize)),
-                            block.chunk_bytes(static_cast<int>(i))});
-  }
-  repo::plain_bytes_of(entry);
-  return entry;
 }
 
 }  // namespace vgerfs::fs

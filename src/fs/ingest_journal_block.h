@@ -40,7 +40,4 @@ class JournalBlockWriter {
   std::unordered_set<ChunkId> chunks_;
 };
 
-/// The block as an index entry describes it. Throws corrupt.
-repo::BlockEntry block_entry_of(const proto::JournalBlock& block);
-
 }  // namespace vgerfs::fs

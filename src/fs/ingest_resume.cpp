@@ -1,12 +1,10 @@
 #include "fs/ingest_resume.h"
 
-#include <map>
-#include <unordered_map>
 #include <utility>
 
 #include "base/error.h"
 #include "base/log.h"
-#include "fs/ingest_journal.pb.h"
+#include "fs/ingest_image.h"
 #include "fs/ingest_recover.h"
 #include "fs/ingest_source.h"
 #include "repo/journal.h"
@@ -14,129 +12,15 @@
 namespace vgerfs::fs {
 namespace {
 
-Error damaged(std::string_view what) {
-  return Error{ErrorCode::corrupt, fmt::format("the journal is damaged: {}", what)};
-}
-
-proto::JournalRecord decode(ByteView payload) {
-  proto::JournalRecord record;
-  if (!record.ParseFromArray(payload.data(), static_cast<int>(payload.size())))
-    throw damaged("a record");
-  return record;
-}
-
-struct ImageLink {
-  std::uint64_t node = 0;
-  bool gone = false;
-  bool in_base = false;
-};
-
-struct ImageNode {
-  InodePtr inode;
-  std::shared_ptr<FileContent> content;                 // files
-  std::map<std::string, ImageLink, std::less<>> links;  // directories
-};
-
-/// The session's state as the records say it.
-class Image {
- public:
-  void apply(const proto::JournalRecord& record) {
-    if (record.has_header()) header_ = record.header();
-    for (const auto& node : record.nodes()) apply_node(node);
-    for (const auto& link : record.links()) apply_link(link);
-    if (record.has_totals()) totals_ = record.totals();
-    if (record.ByteSizeLong() == 0) return;  // the end of a transaction
-    // What came after a commit that failed is not in what it would have published.
-    committing_.reset();
-    if (record.has_committing()) committing_ = record.committing();
-  }
-
-  const proto::JournalHeader& header() const noexcept { return header_; }
-  const proto::JournalTotals& totals() const noexcept { return totals_; }
-  const std::optional<repo::Entry>& committing() const noexcept { return committing_; }
-
-  void visit(const std::function<void(std::uint64_t, const Inode&)>& each) const {
-    for (const auto& [number, node] : nodes_) {
-      if (node.inode) each(number, *node.inode);
-    }
-  }
-
-  ImageNode& node(std::uint64_t number) {
-    const auto found = nodes_.find(number);
-    if (found == nodes_.end() || !found->second.inode) throw damaged("a node is missing");
-    return found->second;
-  }
-
- private:
-  void apply_node(const proto::JournalNode& said) {
-    ImageNode& node = nodes_[said.number()];
-    if (!said.ranges_only()) apply_attributes(said, node);
-    if (!node.inode) throw damaged("ranges of no node");
-    if (!node.inode->is_file()) return;
-    if (!said.ranges_only()) {
-      if (said.whole())
-        node.content = std::make_shared<FileContent>(stored_content_of(said.entry()));
-      if (!node.content) throw damaged("a change of no content");
-      node.content->truncate(said.bytes());
-    }
-    for (const auto& range : said.ranges()) apply_range(range, *node.content);
-  }
-
-  void apply_attributes(const proto::JournalNode& said, ImageNode& node) {
-    repo::Entry entry = said.entry();
-    repo::check_entry(entry);
-    *entry.mutable_xattrs() = said.xattrs();
-    node.inode = inode_of_entry(entry, names_);
-    node.inode->link_count = said.link_count();
-    node.inode->dirty = said.dirty();
-    if (node.inode->is_file()) node.inode->bytes = said.bytes();
-  }
-
-  static void apply_range(const proto::JournalRange& range, FileContent& content) {
-    std::uint64_t at = range.start();
-    for (const auto& said : range.extents()) {
-      if (repo::fault_of(said) != nullptr || said.bytes() > content.bytes() ||
-          at > content.bytes() - said.bytes()) {
-        throw damaged("an extent");
-      }
-      const repo::Extent extent = repo::decode_extent(said);
-      Segment segment = Segment::hole(extent.bytes);
-      if (extent.chunk) {
-        // Epoch 0: what was received before the interruption is the past.
-        segment.kind = SegmentKind::chunk;
-        segment.chunk = *extent.chunk;
-        segment.chunk_offset = extent.chunk_offset;
-      }
-      content.restore(at, std::move(segment));
-      at += extent.bytes;
-    }
-  }
-
-  void apply_link(const proto::JournalLink& said) {
-    auto& links = nodes_[said.directory()].links;
-    if (said.node() == 0 && !said.gone()) {
-      links.erase(said.name());
-    } else {
-      links[said.name()] = {said.node(), said.gone(), said.in_base()};
-    }
-  }
-
-  NamePool names_;
-  proto::JournalHeader header_;
-  proto::JournalTotals totals_;
-  std::optional<repo::Entry> committing_;
-  std::unordered_map<std::uint64_t, ImageNode> nodes_;
-};
-
 /// Puts the image into the tree. Tree's mutex held.
 class Planter {
  public:
-  Planter(IngestSource& source, Image& image)
+  Planter(IngestSource& source, IngestImage& image)
       : source_(source), tree_(source.context.tree), image_(image) {}
 
   InodePtr plant() {
     InodePtr root = take(image_.header().root());
-    if (!root->is_directory()) throw damaged("the root");
+    if (!root->is_directory()) throw damaged_journal("the root");
     std::vector<std::pair<InodePtr, std::uint64_t>> left{{root, image_.header().root()}};
     while (!left.empty()) {
       const auto [directory, number] = std::move(left.back());
@@ -152,7 +36,7 @@ class Planter {
         const bool known = image_.node(link.node).inode->source != nullptr;
         const InodePtr inode = take(link.node);
         // Only files have several names.
-        if (known && inode->is_directory()) throw damaged("a directory with two names");
+        if (known && inode->is_directory()) throw damaged_journal("a directory with two names");
         child.inode = inode;
         inode->links.push_back(
             {directory.get(), &directory->directory->children.find(name)->first});
@@ -202,7 +86,7 @@ class Planter {
 
   IngestSource& source_;
   IngestTree& tree_;
-  Image& image_;
+  IngestImage& image_;
 };
 
 repo::JournalKeys keys_of(IngestSource& source) {
@@ -226,7 +110,7 @@ void save_block(IngestSource& source, const proto::JournalBlock& block,
   for (const repo::ChunkEntry& chunk : entry.chunks) {
     const ByteView bytes = ByteView{plain}.subspan(offset, chunk.plain_bytes);
     if (!repo::chunk_matches(keyring, repo::ChunkKind::data, chunk.id, bytes))
-      throw damaged("a chunk");
+      throw damaged_journal("a chunk");
     source.session->put_chunk(repo::ChunkKind::data, bytes);
     offset += chunk.plain_bytes;
   }
@@ -249,7 +133,8 @@ void check_base(IngestSource& source, const proto::JournalHeader& header) {
 }
 
 /// Shows the image as the source's tree. Tree's mutex held.
-void plant(IngestSource& source, Image& image, const std::optional<repo::LastSnapshot>& last) {
+void plant(IngestSource& source, IngestImage& image,
+           const std::optional<repo::LastSnapshot>& last) {
   IngestContext& context = source.context;
   const proto::JournalHeader& header = image.header();
   std::optional<repo::LastSnapshot> base;
@@ -281,7 +166,7 @@ void plant(IngestSource& source, Image& image, const std::optional<repo::LastSna
 std::unordered_set<ChunkId> restore_blocks(IngestSource& source) {
   std::unordered_set<ChunkId> chunks;
   repo::Journal::open(source.journal.path(), keys_of(source), [&](ByteView payload) {
-    const proto::JournalRecord record = decode(payload);
+    const proto::JournalRecord record = decode_journal_record(payload);
     if (record.has_block()) save_block(source, record.block(), chunks);
   });
   return chunks;
@@ -290,12 +175,13 @@ std::unordered_set<ChunkId> restore_blocks(IngestSource& source) {
 bool resume_session(IngestSource& source) {
   IngestContext& context = source.context;
   const std::string& path = source.journal.path();
-  Image image;
+  IngestImage image;
   std::optional<repo::LastSnapshot> last;
   std::unordered_set<ChunkId> restored;
   try {
-    const auto journal = repo::Journal::open(
-        path, keys_of(source), [&](ByteView payload) { image.apply(decode(payload)); });
+    const auto journal = repo::Journal::open(path, keys_of(source), [&](ByteView payload) {
+      image.apply(decode_journal_record(payload));
+    });
     if (!journal) return false;
     last = source.memory.last();
     if (image.committing() && last && repo::same_root(*image.committing(), last->root)) {

@@ -5,8 +5,7 @@
 
 #include <gtest/gtest.h>
 
-#include "fs/ingest_journal.pb.h"
-#include "fs/ingest_journal_block.h"
+#include "fs/ingest_image.h"
 #include "ingest_world.h"
 #include "repo/journal.h"
 #include "repo/maintenance/compact.h"

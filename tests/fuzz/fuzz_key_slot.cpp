@@ -3,6 +3,7 @@
 //   | form u8 | bytes |   0 slot, 1 bundle, 2 slot information, 3 certificate, 4 key file
 #include "base/sha256.h"
 #include "fuzz_support.h"
+#include "repo/forge.h"
 #include "repo/key_slot.h"
 #include "repo/limits.h"
 #include "repo/message.h"
@@ -49,17 +50,9 @@ Bytes slot_with(ByteView payload) {
 
 void verify(ByteView certificate) {
   const auto& keyring = fuzz::keyring();
-  Bytes to_sign;
-  ByteWriter writer{to_sign};
-  writer.bytes(bytes_of("vgerfs/1 certificate"));
-  writer.u8(0);
-  writer.bytes(keyring.repository().view());
-  writer.bytes(certificate);
-  format::proto::SignedCertificate forged;
-  forged.set_certificate(repo::raw_string(certificate));
-  forged.set_signature(repo::raw_string(keyring.root().sign(to_sign)));
-  const repo::Certificate verified =
-      repo::verify_certificate(forged, keyring.repository(), keyring.root_public_key());
+  const repo::Certificate verified = repo::verify_certificate(
+      repo::forge_certificate(certificate, keyring.repository(), keyring.root()),
+      keyring.repository(), keyring.root_public_key());
   for (const std::string& host : verified.hosts) VGERFS_CHECK(repo::is_valid_name(host));
 }
 

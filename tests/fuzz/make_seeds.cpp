@@ -12,25 +12,27 @@
 #include "cli/configuration_example.h"
 #include "format/index.pb.h"
 #include "format/lease.pb.h"
+#include "fs/ingest_journal.pb.h"
 #include "repo/block.h"
 #include "repo/config.h"
+#include "repo/journal.h"
 #include "repo/key_slot.h"
 #include "repo/message.h"
 #include "repo/pack.h"
 #include "repo/signed_object.h"
 #include "repo/tree.h"
+#include "support/fixed_random.h"
 
 namespace {
 
 using namespace vgerfs;
-namespace fs = std::filesystem;
 using repo::EnvelopeKind;
 
 constexpr std::size_t kMaxSeedBytes = 16 * 1024;
 constexpr std::size_t kMaxTreeBytes = 2 * 1024;
 constexpr std::size_t kMaxTrees = 40;  // large directories are many like nodes
 
-Bytes read_file(const fs::path& path) {
+Bytes read_file(const std::filesystem::path& path) {
   std::ifstream in{path, std::ios::binary};
   const std::string text{std::istreambuf_iterator<char>{in}, {}};
   if (!in.is_open()) throw Error{ErrorCode::not_found, "cannot read " + path.string()};
@@ -41,11 +43,11 @@ Bytes read_file(const fs::path& path) {
 /// Writes seeds named by their hash.
 class Seeds {
  public:
-  explicit Seeds(fs::path directory) : directory_(std::move(directory)) {}
+  explicit Seeds(std::filesystem::path directory) : directory_(std::move(directory)) {}
 
   void add(const std::string& target, ByteView bytes) {
     if (bytes.size() > kMaxSeedBytes) return;
-    fs::create_directories(directory_ / target);
+    std::filesystem::create_directories(directory_ / target);
     std::ofstream out{directory_ / target / to_hex(sha256(bytes)).substr(0, 16), std::ios::binary};
     out.write(reinterpret_cast<const char*>(bytes.data()),
               static_cast<std::streamsize>(bytes.size()));
@@ -59,15 +61,15 @@ class Seeds {
   }
 
  private:
-  fs::path directory_;
+  std::filesystem::path directory_;
 };
 
 class GoldenSeeds {
  public:
-  GoldenSeeds(const fs::path& golden, Seeds& seeds)
+  GoldenSeeds(const std::filesystem::path& golden, Seeds& seeds)
       : repository_(golden / "repository"), seeds_(seeds) {
     open(read_file(golden / "key"));
-    for (const auto& file : fs::recursive_directory_iterator{repository_}) {
+    for (const auto& file : std::filesystem::recursive_directory_iterator{repository_}) {
       if (file.is_regular_file()) add_object(file.path());
     }
     add_trees();
@@ -77,7 +79,7 @@ class GoldenSeeds {
   void open(const Bytes& key_file) {
     const Bytes config = read_file(repository_ / "config");
     const repo::Credential credential = repo::parse_key_file(text_of(key_file));
-    for (const auto& slot : fs::directory_iterator{repository_ / "keys"}) {
+    for (const auto& slot : std::filesystem::directory_iterator{repository_ / "keys"}) {
       auto opened = repo::open_slot(read_file(slot.path()), credential,
                                     repo::parse_config(config).repository);
       if (opened) keyring_ = std::move(opened);
@@ -89,9 +91,9 @@ class GoldenSeeds {
     seeds_.add("key_slot", 4, key_file);
   }
 
-  void add_object(const fs::path& path) {
+  void add_object(const std::filesystem::path& path) {
     const Bytes stored = read_file(path);
-    const std::string type = fs::relative(path, repository_).begin()->string();
+    const std::string type = std::filesystem::relative(path, repository_).begin()->string();
     if (type == "config") seeds_.add("config", stored);
     if (type == "keys") add_slot(stored);
     if (type == "index") add_signed("record", EnvelopeKind::index_record, stored);
@@ -195,26 +197,29 @@ class GoldenSeeds {
     }
   }
 
-  fs::path repository_;
+  std::filesystem::path repository_;
   Seeds& seeds_;
   std::unique_ptr<repo::Keyring> keyring_;
   std::map<std::pair<repo::ChunkKind, ChunkId>, Bytes> nodes_;
   std::size_t trees_ = 0;
 };
 
+/// The keys that the targets have.
+std::unique_ptr<repo::Keyring> open_worked_example(const std::filesystem::path& golden) {
+  const Bytes key_file = read_file(golden / "worked_example/key");
+  const std::filesystem::path repository = golden / "worked_example/repository";
+  const Bytes config = read_file(repository / "config");
+  const auto slot = std::filesystem::directory_iterator { repository / "keys" } -> path();
+  return repo::open_slot(read_file(slot), repo::parse_key_file(text_of(key_file)),
+                         repo::parse_config(config).repository);
+}
+
 /// The facts of maintenance, which no golden record states.
-void add_facts(const fs::path& golden, Seeds& seeds) {
+void add_facts(const repo::Keyring& keyring, Seeds& seeds) {
   using namespace format::proto;
   IndexRecord record;
   const std::string id(32, 'i');
-  // An author that the target's keys certify stands in the worked example's record.
-  const Bytes key_file = read_file(golden / "worked_example/key");
-  const fs::path repository = golden / "worked_example/repository";
-  const Bytes config = read_file(repository / "config");
-  const auto slot = fs::directory_iterator { repository / "keys" } -> path();
-  const auto keyring = repo::open_slot(read_file(slot), repo::parse_key_file(text_of(key_file)),
-                                       repo::parse_config(config).repository);
-  *record.mutable_author() = keyring->signed_certificate();
+  *record.mutable_author() = keyring.signed_certificate();
   record.set_session(std::string(16, 's'));
   record.set_domain(1);
   const auto fact = [&](auto change) {
@@ -260,7 +265,7 @@ void add_facts(const fs::path& golden, Seeds& seeds) {
     annotation.mutable_tags()->add_tags("tag");
   });
   Lease lease;
-  *lease.mutable_author() = keyring->signed_certificate();
+  *lease.mutable_author() = keyring.signed_certificate();
   lease.set_kind(LEASE_SHARED);
   lease.set_session(std::string(16, 's'));
   lease.set_host("example");
@@ -269,17 +274,124 @@ void add_facts(const fs::path& golden, Seeds& seeds) {
   seeds.add("lease", 1, repo::encode_message(lease));
 }
 
+/// What a journal keeps of bytes that the store does not have yet.
+vgerfs::fs::proto::JournalBlock journal_block(const repo::Keyring& keyring, ByteView bytes) {
+  testing::FixedRandom random{1};
+  BufferPool pool{std::size_t{1} << 20, 2};
+  repo::PlainBlock plain{.kind = repo::ChunkKind::data, .chunks = {}, .bytes = pool.take()};
+  plain.chunks.push_back(
+      {keyring.chunk_id(plain.kind, bytes), static_cast<std::uint32_t>(bytes.size())});
+  plain.bytes.append(bytes);
+  const auto key = keyring.make_data_key(random);
+  repo::Compressor compressor{1};
+  Bytes directory;
+  Buffer sealed = pool.take();
+  const repo::BlockEntry entry = repo::seal_block(
+      plain, {keyring.envelope_keys(), key.get(), crypto::Cipher::aes256gcm, &random}, compressor,
+      directory, sealed);
+  vgerfs::fs::proto::JournalBlock block;
+  block.set_sealed(sealed.data(), sealed.size());
+  block.set_tag(entry.tag.data(), entry.tag.size());
+  block.set_chunk_ids(entry.chunks.front().id.raw());
+  block.add_chunk_bytes(entry.chunks.front().plain_bytes);
+  return block;
+}
+
+/// A session: a directory with a file that was changed, a link, and what is gone.
+std::vector<vgerfs::fs::proto::JournalRecord> journal_records(const repo::Keyring& keyring) {
+  using namespace format::proto;
+  std::vector<vgerfs::fs::proto::JournalRecord> records(5);
+  const auto node = [&](std::size_t record, std::uint64_t number, EntryType type) -> auto& {
+    auto& added = *records[record].add_nodes();
+    added.set_number(number);
+    added.set_dirty(true);
+    added.set_link_count(1);
+    added.mutable_entry()->set_name("-");
+    added.mutable_entry()->set_type(type);
+    return added;
+  };
+  const auto link = [&](std::uint64_t number, const char* name) -> auto& {
+    auto& added = *records[2].add_links();
+    added.set_directory(1);
+    added.set_node(number);
+    added.set_name(name);
+    return added;
+  };
+  const auto extent = [](auto& list, std::uint64_t bytes, bool is_hole) {
+    auto& added = *list.add_extents();
+    added.set_bytes(bytes);
+    if (!is_hole) added.set_chunk(std::string(32, 'c'));
+  };
+  auto& header = *records[0].mutable_header();
+  header.set_root(1);
+  header.set_base_snapshot(std::string(32, 's'));
+  header.mutable_base_root()->set_type(ENTRY_DIRECTORY);
+  node(0, 1, ENTRY_DIRECTORY).mutable_entry()->set_subtree(std::string(32, 't'));
+  auto& file = node(0, 2, ENTRY_FILE);
+  file.set_whole(true);
+  file.set_bytes(150);
+  file.mutable_entry()->set_size(100);
+  extent(*file.mutable_entry(), 60, false);
+  extent(*file.mutable_entry(), 40, true);
+  auto& xattr = *file.add_xattrs();
+  xattr.set_name("user.long");
+  xattr.set_value(std::string(2000, 'x'));
+  auto& range = *file.add_ranges();
+  range.set_start(50);
+  extent(range, 20, false);
+  extent(range, 30, true);
+  auto& more = *records[1].add_nodes();
+  more.set_number(2);
+  more.set_ranges_only(true);
+  more.add_ranges()->set_start(120);
+  extent(*more.mutable_ranges(0), 30, false);
+  node(2, 3, ENTRY_SYMLINK).mutable_entry()->set_symlink_target("target");
+  auto& again = node(2, 2, ENTRY_FILE);
+  again.set_bytes(70);
+  again.add_ranges()->set_start(10);
+  extent(*again.mutable_ranges(0), 5, true);
+  link(2, "file").set_in_base(true);
+  link(3, "link");
+  link(0, "gone").set_gone(true);
+  link(0, "as in the base");
+  records[2].mutable_totals()->set_files(1);
+  *records[3].mutable_block() = journal_block(keyring, bytes_of("only the journal has it"));
+  *records[4].mutable_committing() = header.base_root();
+  return records;
+}
+
+void add_journal(const repo::Keyring& keyring, const std::filesystem::path& target, Seeds& seeds) {
+  testing::FixedRandom random{2};
+  const crypto::Secret key = keyring.local_key("journal");
+  const std::filesystem::path path = target / "journal.file";
+  const auto journal = repo::Journal::create(path, {key, keyring.repository(), random});
+  Bytes records;
+  ByteWriter writer{records};
+  for (const auto& record : journal_records(keyring)) {
+    const Bytes payload = repo::encode_message(record);
+    writer.u16(static_cast<std::uint16_t>(payload.size()));
+    writer.bytes(payload);
+    seeds.add("journal", 1, records);  // so far
+    journal->add(payload);
+    journal->commit();
+  }
+  seeds.add("journal", 0, read_file(path));
+  std::filesystem::remove(path);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   if (argc != 3) return std::fprintf(stderr, "usage: make_seeds GOLDEN TARGET\n"), 2;
   try {
-    const fs::path golden = argv[1];
+    const std::filesystem::path golden = argv[1];
     Seeds seeds{argv[2]};
-    for (const auto& each : fs::directory_iterator{golden}) {
+    for (const auto& each : std::filesystem::directory_iterator{golden}) {
       if (each.is_directory()) GoldenSeeds{each.path(), seeds};
     }
-    add_facts(golden, seeds);
+    const auto keyring = open_worked_example(golden);
+    add_facts(*keyring, seeds);
+    add_journal(*keyring, argv[2], seeds);
     seeds.add("yaml", bytes_of(cli::kConfigurationExample));
   } catch (const std::exception& error) {
     return std::fprintf(stderr, "make_seeds: %s\n", error.what()), 1;
