@@ -313,12 +313,15 @@ std::vector<PackDescription> ChunkWriter::flush() {
   return impl.packs.take_stored();
 }
 
-void ChunkWriter::settle(const std::vector<PackDescription>& packs) {
+std::uint64_t ChunkWriter::settle(const std::vector<PackDescription>& packs) {
+  std::uint64_t chunks = 0;
   for (const PackDescription& pack : packs) {
     for (const BlockEntry& block : pack.blocks) {
       for (const ChunkEntry& chunk : block.chunks) impl_->pending.erase(chunk.id);
+      chunks += block.chunks.size();
     }
   }
+  return chunks;
 }
 
 void ChunkWriter::adopt(BlockEntry entry, ByteView sealed) {

@@ -76,8 +76,9 @@ class ChunkWriter final : public PendingChunks {
   bool blocked() const noexcept;
   /// Every later call throws `reason`: what was handed to the store is lost.
   void abandon(std::exception_ptr reason);
-  /// These packs are in the index now: their chunks are no longer pending.
-  void settle(const std::vector<PackDescription>& packs);
+  /// These packs are in the index now: their chunks, whose number it returns, are no longer
+  /// pending.
+  std::uint64_t settle(const std::vector<PackDescription>& packs);
 
   /// The packs of others that known chunks were found in, and those added with `rely_on`.
   std::vector<PackId> relied_packs() const;

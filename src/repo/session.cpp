@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <chrono>
 #include <condition_variable>
@@ -74,6 +75,7 @@ struct Session::Impl {
   void checkpoint();
   ListedSnapshot commit(const SnapshotDraft& draft);
   void checkpoint_loop(const std::stop_token& stop);
+  void count_unnamed(std::size_t chunks);
   void publish_packs();
   /// Whether all that the snapshot will need is in the index and stays. Throws busy, and ends the
   /// session, if maintenance took some of it.
@@ -95,7 +97,9 @@ struct Session::Impl {
   std::vector<PackId> own_packs;         // that they name
   std::vector<PackDescription> written;  // handed to the store, not yet known to be durable
   std::vector<PackDescription> unpublished;  // durable packs whose record is still to be written
-  std::mutex timer_mutex;
+  // Put, and named by no record yet; below 0 while what was just named is still to be counted.
+  std::atomic<std::int64_t> unnamed_chunks = 0;
+  std::mutex timer_mutex;  // leaf; guards nothing but the wait
   std::condition_variable_any timer;
   std::jthread thread;
 };
@@ -136,19 +140,31 @@ Session::Impl::~Impl() {
 
 void Session::Impl::checkpoint_loop(const std::stop_token& stop) {
   const auto interval = std::chrono::seconds(options.checkpoint_interval_s);
+  bool failed = false;  // then only time makes the next one due
   for (;;) {
     {
       std::unique_lock lock{timer_mutex};
-      timer.wait_for(lock, stop, interval, [] { return false; });
+      timer.wait_for(lock, stop, interval,
+                     [&] { return !failed && unnamed_chunks >= options.checkpoint_chunks; });
       if (stop.stop_requested()) return;
     }
+    failed = true;
     try {
       checkpoint();
+      failed = false;
     } catch (const std::exception& error) {
       // The failure stays in the writer or comes again at commit; here it is only news.
       log::warning("checkpoint failed: {}", error.what());
     }
   }
+}
+
+void Session::Impl::count_unnamed(std::size_t chunks) {
+  const auto count = static_cast<std::int64_t>(chunks);
+  const std::int64_t before = unnamed_chunks.fetch_add(count);
+  if (before >= options.checkpoint_chunks || before + count < options.checkpoint_chunks) return;
+  const std::lock_guard lock{timer_mutex};
+  timer.notify_one();
 }
 
 void Session::Impl::publish_packs() {
@@ -176,7 +192,7 @@ void Session::Impl::publish_packs() {
     repository.index().apply(record_id, record, stored.size());
     records.push_back(record_id);
     for (const PackDescription& pack : record.packs) own_packs.push_back(pack.id);
-    writer->settle(record.packs);
+    unnamed_chunks -= static_cast<std::int64_t>(writer->settle(record.packs));
     unpublished.erase(unpublished.begin(),
                       unpublished.begin() + static_cast<std::ptrdiff_t>(count));
   }
@@ -315,13 +331,19 @@ Session::Session(Repository& repository, SessionOptions options) : options_(std:
 Session::~Session() = default;
 
 PutResult Session::put_chunk(ChunkKind kind, ByteView bytes) {
-  return impl_->writer->put(kind, bytes);
+  const PutResult result = impl_->writer->put(kind, bytes);
+  if (result.added) impl_->count_unnamed(1);
+  return result;
 }
 PutResult Session::put_again(ChunkKind kind, ByteView bytes) {
-  return impl_->writer->put_again(kind, bytes);
+  const PutResult result = impl_->writer->put_again(kind, bytes);
+  if (result.added) impl_->count_unnamed(1);
+  return result;
 }
 void Session::adopt_block(BlockEntry entry, ByteView sealed) {
+  const std::size_t chunks = entry.chunks.size();
   impl_->writer->adopt(std::move(entry), sealed);
+  impl_->count_unnamed(chunks);
 }
 bool Session::rely_on(const ChunkId& id) {
   const auto pack = impl_->repository.index().find_usable(

@@ -32,7 +32,9 @@ struct SessionOptions {
   std::string source;
   int compression_level = 1;
   std::size_t pack_bytes = std::size_t{32} << 20;
-  std::int64_t checkpoint_interval_s = 180;
+  std::int64_t checkpoint_interval_s = 180;  // 0: none comes by itself
+  /// So many new chunks make a checkpoint due, too: each takes some 200 bytes of memory until then.
+  std::int64_t checkpoint_chunks = std::int64_t{1} << 18;
   unsigned threads = 0;  // sealing threads; 0: one per CPU
 };
 
@@ -72,8 +74,8 @@ class Session final : public ChunkSink {
   /// The store refused a pack: nothing more is taken in until a checkpoint succeeds.
   bool is_blocked() const noexcept;
 
-  /// Makes everything put so far durable and named by an index record. Called by itself every
-  /// checkpoint interval. Writes nothing if nothing was added.
+  /// Makes everything put so far durable and named by an index record. Called by itself, on a
+  /// thread of its own, as the options say. Writes nothing if nothing was added.
   void checkpoint();
   /// Checkpoint, closure check, snapshot, barrier. Returns when durable. The session is over
   /// afterwards.

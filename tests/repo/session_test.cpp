@@ -1,5 +1,6 @@
 #include "repo/session.h"
 
+#include <chrono>
 #include <span>
 #include <thread>
 #include <vector>
@@ -69,6 +70,28 @@ TEST(Session, PacksOfTinyChunksFitIntoRecords) {
   }
   session.commit(draft());
   EXPECT_EQ(repository->index().totals().chunks, kChunks);
+}
+
+TEST(Session, ManyChunksMakeACheckpointDueBeforeItsTime) {
+  constexpr std::int64_t kChunks = 100;
+  TestRepository test;
+  const auto repository = test.open(TestRepository::full_key(), "client");
+  SessionOptions options = session_options();
+  options.checkpoint_interval_s = 3600;
+  options.checkpoint_chunks = kChunks;
+  Session session{*repository, options};
+  const auto wait_for = [&](std::int64_t named) {
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds{60};
+    while (repository->index().totals().chunks < static_cast<std::uint64_t>(named)) {
+      if (std::chrono::steady_clock::now() >= deadline) return false;
+      std::this_thread::sleep_for(std::chrono::milliseconds{1});
+    }
+    return true;
+  };
+  for (std::int64_t i = 0; i < 2 * kChunks; ++i) {
+    session.put(ChunkKind::data, std::as_bytes(std::span{&i, 1}));
+    if ((i + 1) % kChunks == 0) ASSERT_TRUE(wait_for(i + 1)) << i;
+  }
 }
 
 TEST(Session, PendingChunksReadBackBeforeAndAfterTheCheckpoint) {
