@@ -136,7 +136,15 @@ class Commands : public ::testing::Test {
   void set_stored_at(const std::string& id, Timestamp time) {
     const timespec at{time.s, static_cast<long>(time.ns)};
     const timespec times[] = {at, at};
-    ASSERT_EQ(::utimensat(AT_FDCWD, (repository_ + "/snapshots/" + id).c_str(), times, 0), 0);
+    ASSERT_EQ(::utimensat(AT_FDCWD, snapshot_path(id).c_str(), times, 0), 0);
+  }
+
+  std::string snapshot_path(const std::string& id) const {
+    return repository_ + "/snapshots/" + id;
+  }
+  void damage_snapshot(const std::string& id) {
+    std::filesystem::permissions(snapshot_path(id), std::filesystem::perms::owner_all);
+    std::filesystem::resize_file(snapshot_path(id), 100);
   }
 
   TemporaryDirectory directory_;

@@ -117,9 +117,7 @@ TEST_F(Commands, ListIsAnArrayWithTheNamesThatScriptsRelyOn) {
 TEST_F(Commands, ListNamesASnapshotThatCannotBeRead) {
   add_snapshot();
   const std::string damaged = add_snapshot();
-  const std::string path = repository_ + "/snapshots/" + damaged;
-  std::filesystem::permissions(path, std::filesystem::perms::owner_all);
-  std::filesystem::resize_file(path, 100);
+  damage_snapshot(damaged);
   const RunResult result = admin({"list", "--json"});
   EXPECT_EQ(result.status, 14);
   EXPECT_THAT(result.json(), SizeIs(1));
@@ -362,6 +360,16 @@ TEST_F(Passphrases, ExportOverwritesNothingAndImportTakesNothingElse) {
   EXPECT_EQ(with_passphrase("old", {"key", "export", other}).status, 1);
   EXPECT_EQ(std::filesystem::file_size(other), 14U);
   EXPECT_EQ(with_passphrase("old", {"key", "import", other}).status, 14);
+  EXPECT_EQ(slots(), 2U);
+}
+
+TEST_F(Passphrases, AKeyOfAnotherRepositoryIsNotImported) {
+  const std::string copy = directory_ / "copy";
+  const std::string mine = std::exchange(repository_, directory_ / "other");
+  ASSERT_EQ(with_passphrase("old", {"init"}).status, 0);
+  ASSERT_EQ(with_passphrase("old", {"key", "export", copy}).status, 0);
+  repository_ = mine;
+  EXPECT_EQ(with_passphrase("old", {"key", "import", copy}).status, 12);
   EXPECT_EQ(slots(), 2U);
 }
 

@@ -68,9 +68,7 @@ TEST_F(Doctor, NamesSnapshotsOfTheFutureAndThoseThatCannotBeRead) {
   EXPECT_EQ(grades(future).at("times"), "warning");
   EXPECT_NE(future.status, 0);
   const std::string damaged = add_snapshot();
-  const std::string path = repository_ + "/snapshots/" + damaged;
-  std::filesystem::permissions(path, std::filesystem::perms::owner_all);
-  std::filesystem::resize_file(path, 100);
+  damage_snapshot(damaged);
   client_ = "another ";
   const RunResult unreadable = doctor();
   EXPECT_EQ(unreadable.status, 1);

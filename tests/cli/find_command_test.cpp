@@ -143,6 +143,38 @@ TEST_F(Find, FiltersChooseTheSnapshots) {
   EXPECT_EQ(admin({"find", "f", "--snapshot", "nosuch"}).status, 1);
 }
 
+TEST_F(Find, LinksAndTheTimesOfDirectoriesMakeNoVersion) {
+  write("d/f", "1");
+  const std::string one = back_up();
+  std::filesystem::create_hard_link(directory_ / "src/d/f", directory_ / "src/d/link");
+  const std::string two = back_up();
+  const auto found = find({"f", "d"});
+  ASSERT_THAT(found, SizeIs(2));
+  for (const auto& file : found) {
+    ASSERT_THAT(file.at("versions"), SizeIs(1)) << file.at("path");
+    EXPECT_THAT(file.at("versions")[0].at("snapshots"), ElementsAre(one, two));
+  }
+}
+
+TEST_F(Find, WhatTwoHostsHaveIsToldApart) {
+  const std::string here = add_snapshot("here");
+  const std::string there = add_snapshot("there");
+  const auto found = find({"file"});
+  ASSERT_THAT(found, SizeIs(2));
+  EXPECT_EQ(found[0].at("host"), "here");
+  EXPECT_THAT(found[0].at("versions")[0].at("snapshots"), ElementsAre(here));
+  EXPECT_EQ(found[1].at("host"), "there");
+  EXPECT_THAT(found[1].at("versions")[0].at("snapshots"), ElementsAre(there));
+}
+
+TEST_F(Find, AnUnreadableSnapshotIsADamage) {
+  const std::string good = add_snapshot();
+  damage_snapshot(add_snapshot());
+  const auto found = find({"file"}, 14);
+  ASSERT_THAT(found, SizeIs(1));
+  EXPECT_THAT(found[0].at("versions")[0].at("snapshots"), ElementsAre(good));
+}
+
 TEST_F(Find, WhatCannotBeReadIsNamedAndTheRestIsFound) {
   write("f", "1");
   const std::string one = back_up();

@@ -5,10 +5,12 @@
 #include <gtest/gtest.h>
 
 #include "cli/command_fixture.h"
+#include "cli/quantity.h"
 
 namespace vgerfs::cli {
 namespace {
 
+using testing::ContainsRegex;
 using testing::HasSubstr;
 using testing::SizeIs;
 
@@ -57,7 +59,9 @@ TEST_F(Exclusive, IsWhatNoOtherSnapshotNeeds) {
   EXPECT_GE(all.at("shared").at("plain_bytes"), 50'000);
   EXPECT_EQ(all.at("unused").at("chunks"), 0);
   ASSERT_THAT(all.at("snapshots"), SizeIs(2));
-  EXPECT_THAT(admin({"info", "--exclusive"}).out, HasSubstr(one.substr(0, 8)));
+  EXPECT_THAT(admin({"info", "--exclusive"}).out,
+              ContainsRegex(one.substr(0, 8) + ".*here +s .* " +
+                            format_size(exclusive(one).at("plain_bytes").get<std::uint64_t>())));
 
   // What only the removed one had is unused, what it shared is the other's alone.
   ASSERT_EQ(admin({"delete", one}).status, 0);
@@ -98,6 +102,26 @@ TEST_F(Exclusive, GrowthIsByMonths) {
   EXPECT_THAT(admin({"info", "--growth"}).out, HasSubstr("2026-03"));
   EXPECT_EQ(admin({"info", "--growth", "latest"}).status, 2);
   EXPECT_EQ(admin({"info", "--growth", "--exclusive"}).status, 2);
+}
+
+TEST_F(Exclusive, WhatClaimsTheFutureGrewWhenTheStoreReceivedIt) {
+  const std::string id = add_snapshot(
+      {.host = "here", .source = "s", .tags = {}, .time = Timestamp{4'000'000'000, 0}, .key = {}});
+  set_stored_at(id, {1'767'225'600, 0});
+  const auto growth = admin({"info", "--growth", "--json"}).json();
+  ASSERT_THAT(growth, SizeIs(1));
+  EXPECT_EQ(growth[0].at("month"), "2026-01");
+}
+
+TEST_F(Exclusive, AnUnreadableSnapshotIsNotCountedAndSaidToBe) {
+  add_snapshot();
+  damage_snapshot(add_snapshot());
+  const RunResult usage = admin({"info", "--exclusive", "--json"});
+  EXPECT_EQ(usage.status, 14);
+  EXPECT_THAT(usage.json().at("snapshots"), SizeIs(1));
+  const RunResult growth = admin({"info", "--growth", "--json"});
+  EXPECT_EQ(growth.status, 14);
+  EXPECT_EQ(growth.json()[0].at("snapshots"), 1);
 }
 
 }  // namespace

@@ -28,8 +28,8 @@ TEST(Quantity, ReadsDurations) {
 }
 
 TEST(Quantity, PeriodsAreOfTheCalendar) {
-  const auto period = [](std::uint32_t months, std::uint32_t days, std::uint32_t hours) {
-    return repo::Period{months, days, hours};
+  const auto period = [](std::uint32_t months, std::uint32_t days, std::uint32_t and_hours) {
+    return repo::Period{months, days, and_hours};
   };
   EXPECT_EQ(parse_period("30d"), period(0, 30, 0));
   EXPECT_EQ(parse_period("1y6m"), period(18, 0, 0));

@@ -177,15 +177,13 @@ TEST_F(Prune, GoesOnBesideASnapshotThatCannotBeReadAndLeavesIt) {
   const std::string damaged = add_day(1);
   add_day(2);
   const std::string newest = add_day(3);
-  const std::string path = repository_ + "/snapshots/" + damaged;
-  std::filesystem::permissions(path, std::filesystem::perms::owner_all);
-  std::filesystem::resize_file(path, 100);
+  damage_snapshot(damaged);
   const RunResult result = admin({"prune", "--keep-last", "1", "--json"});
   EXPECT_EQ(result.status, 0) << result.err;
   EXPECT_EQ(result.json().at("removed"), 1);
   EXPECT_EQ(result.json().at("unreadable")[0].at("id"), damaged);
   EXPECT_THAT(listed(), ElementsAre(newest));
-  EXPECT_TRUE(std::filesystem::exists(path));
+  EXPECT_TRUE(std::filesystem::exists(snapshot_path(damaged)));
   EXPECT_THAT(admin({"prune", "--keep-last", "1", "--dry-run"}).out,
               HasSubstr("not counted: unreadable"));
 }

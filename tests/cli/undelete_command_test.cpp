@@ -89,9 +89,7 @@ TEST_F(RemovedSnapshots, UndeleteSaysWhyItCannot) {
 TEST_F(RemovedSnapshots, DeleteGivesUpWhatCannotBeRead) {
   add_snapshot();
   const std::string damaged = add_snapshot();
-  const std::string path = repository_ + "/snapshots/" + damaged;
-  std::filesystem::permissions(path, std::filesystem::perms::owner_all);
-  std::filesystem::resize_file(path, 100);
+  damage_snapshot(damaged);
   EXPECT_EQ(admin({"list"}).status, 14);
   ASSERT_EQ(admin({"hold", damaged}).status, 0);
   EXPECT_EQ(admin({"delete", damaged}).status, 1);
@@ -157,6 +155,10 @@ TEST_F(RemovedSnapshots, ATagThatCannotBeOneIsRefused) {
   const std::string id = add_snapshot();
   for (const std::string wrong : {"", "a,b", "a\nb", "\xff"}) {
     EXPECT_EQ(admin({"tag", id, "--add", wrong}).status, 2) << wrong;
+  }
+  for (const std::string& wrong :
+       {std::string{"good,a\nb"}, std::string{"\xff"}, std::string(129, 'x')}) {
+    EXPECT_EQ(admin({"tag", id, "--set", wrong}).status, 2) << wrong;
   }
   EXPECT_EQ(admin({"tag", id, "--add", std::string(129, 'x')}).status, 2);
   EXPECT_EQ(admin({"tag", id}).status, 2);

@@ -188,10 +188,41 @@ def put_back(world, victim, named):
         shutil.rmtree(out)
 
 
-def go_through(world, knows, cases):
-    for number, (victim, how, verdict) in enumerate(cases):
+KNOWS, NEW = True, False
+# What is damaged and how, whether the client knew the repository before, and what check, backup and repair end with.
+CASES = [
+    ("config", "flipped", NEW, (14, 14, 14)),
+    ("config", "removed", NEW, (10, 10, 10)),
+    ("config", "cut", KNOWS, (14, 14, 14)),
+    ("slot in use", "zeroed", NEW, (12, 12, 12)),
+    ("slot in use", "removed", NEW, (12, 12, 12)),
+    ("slot in use", "swapped", KNOWS, (12, 12, 12)),
+    ("another slot", "cut", NEW, (14, 0, 0)),
+    ("another slot", "removed", KNOWS, (0, 0, 0)),
+    ("data pack", "flipped", NEW, (14, 0, 3)),
+    ("data pack", "removed", NEW, (14, 0, 3)),
+    ("data pack", "cut", KNOWS, (14, 0, 3)),
+    ("data pack", "unknown", KNOWS, (0, 0, 0)),
+    ("tree pack", "swapped", NEW, (14, 0, 3)),
+    ("tree pack", "zeroed", NEW, (14, 0, 3)),
+    ("tree pack", "removed", KNOWS, (14, 0, 3)),
+    ("record", "cut", NEW, (14, 0, 0)),
+    ("record", "removed", NEW, (15, 15, 15)),
+    ("record", "zeroed", KNOWS, (14, 0, 0)),
+    ("record", "removed", KNOWS, (15, 15, 15)),
+    ("snapshot", "flipped", NEW, (14, 0, 3)),
+    ("snapshot", "removed", NEW, (15, 15, 15)),
+    ("snapshot", "swapped", KNOWS, (14, 0, 3)),
+    ("snapshot", "removed", KNOWS, (15, 15, 15)),
+    ("lease", "unknown", NEW, (0, 0, 0)),
+    ("lease", "zeroed", KNOWS, (0, 0, 0)),
+]
+
+
+def everybody_gets_right_bytes_or_an_error(world: Damaged):
+    for number, (victim, how, knows, verdict) in enumerate(CASES):
         client = "client%d" % number
-        what = "%s %s" % (victim, how)
+        what = "%s %s, a client that %s" % (victim, how, "knew it" if knows else "is new")
         world.begin(client, knows)
         named = world.damage(victim, how)
         before = world.contents()
@@ -213,39 +244,4 @@ def go_through(world, knows, cases):
         shutil.rmtree("%s/after" % world.work)
 
 
-def who_knows_nothing_gets_right_bytes_or_an_error(world: Damaged):
-    go_through(world, False, [
-        ("config", "flipped", (14, 14, 14)),
-        ("config", "removed", (10, 10, 10)),
-        ("slot in use", "zeroed", (12, 12, 12)),
-        ("slot in use", "removed", (12, 12, 12)),
-        ("another slot", "cut", (14, 0, 0)),
-        ("data pack", "flipped", (14, 0, 3)),
-        ("data pack", "removed", (14, 0, 3)),
-        ("tree pack", "swapped", (14, 0, 3)),
-        ("tree pack", "zeroed", (14, 0, 3)),
-        ("record", "cut", (14, 0, 0)),
-        ("record", "removed", (15, 15, 15)),
-        ("snapshot", "flipped", (14, 0, 3)),
-        ("snapshot", "removed", (15, 15, 15)),
-        ("lease", "unknown", (0, 0, 0)),
-    ])
-
-
-def who_knew_it_gets_right_bytes_or_an_error(world: Damaged):
-    go_through(world, True, [
-        ("config", "cut", (14, 14, 14)),
-        ("slot in use", "swapped", (12, 12, 12)),
-        ("another slot", "removed", (0, 0, 0)),
-        ("data pack", "cut", (14, 0, 3)),
-        ("data pack", "unknown", (0, 0, 0)),
-        ("tree pack", "removed", (14, 0, 3)),
-        ("record", "zeroed", (14, 0, 0)),
-        ("record", "removed", (15, 15, 15)),
-        ("snapshot", "swapped", (14, 0, 3)),
-        ("snapshot", "removed", (15, 15, 15)),
-        ("lease", "zeroed", (0, 0, 0)),
-    ])
-
-
-main(who_knows_nothing_gets_right_bytes_or_an_error, who_knew_it_gets_right_bytes_or_an_error, world=Damaged)
+main(everybody_gets_right_bytes_or_an_error, world=Damaged)
