@@ -216,7 +216,7 @@ void diagnose_store(Diagnoses& found, repo::Repository& repository) {
   const std::string location = store.location();
   if (!store.capabilities().store_clock) {
     found.push_back({"store", Grade::warning, "it does not show when objects were stored",
-                     "compact does not work on it"});
+                     "compact counts from when this client first saw them, by its own clock"});
   }
   struct ::stat attributes {};
   if (store.capabilities().local_directory && ::stat(location.c_str(), &attributes) == 0) {

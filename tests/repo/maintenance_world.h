@@ -93,7 +93,11 @@ class MaintenanceWorld {
   static constexpr auto kHour = std::chrono::hours{1};
   using Objects = std::map<format::ObjectName, MemoryStore::Object>;
 
-  MaintenanceWorld() : MaintenanceWorld(Objects{}) {}
+  enum class Store { shows_times, shows_no_times };
+
+  explicit MaintenanceWorld(Store store = Store::shows_times)
+      : test{std::make_shared<MemoryStore>(store == Store::shows_times ? &clock : nullptr), clock} {
+  }
   /// Begins with what another world had; without objects there is a new repository.
   explicit MaintenanceWorld(Objects objects) : test{store_of(std::move(objects), clock), clock} {}
 

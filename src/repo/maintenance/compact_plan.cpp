@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "repo/maintenance/first_seen.h"
 #include "repo/maintenance/salvage.h"
 
 namespace vgerfs::repo {
@@ -182,6 +183,7 @@ class Planner {
   void look_at_store() {
     const auto missed = std::count(named_.begin(), named_.end(), false);
     std::uint64_t spared = 0;
+    std::vector<backends::ObjectInfo> unnamed;
     // A record that was written since the index was read may name them: asked again when they are
     // condemned, and when they are due.
     repository_.backend().list(format::ObjectType::pack, [&](const backends::ObjectInfo& info) {
@@ -193,17 +195,34 @@ class Planner {
         ++plan_.waiting_packs;
         plan_.waiting_bytes += info.stored_bytes;
         ++spared;
-      } else if (info.stored_at && info.stored_at->s <= due_s_ && lease_.sessions().empty()) {
-        plan_.orphans.push_back({id, info.stored_bytes, 0, false});
+      } else {
+        unnamed.push_back(info);
+      }
+    });
+    date(unnamed);
+    for (const backends::ObjectInfo& info : unnamed) {
+      if (info.stored_at->s <= due_s_ && lease_.sessions().empty()) {
+        plan_.orphans.push_back({PackId{info.name.id.bytes()}, info.stored_bytes, 0, false});
       } else {
         ++plan_.young_packs;  // its session may be at work, and its lease does not name it
       }
-    });
+    }
     if (spared > 0) {
       plan_.notes.push_back(fmt::format(
           "packs that no record names stay ({}): {} of the chunks that snapshots need are "
           "in no record, and may lie there; rebuild-index finds them",
           spared, missed));
+    }
+  }
+
+  /// Packs of a store that shows no times have been there since they were first seen.
+  void date(std::vector<backends::ObjectInfo>& packs) {
+    if (repository_.backend().capabilities().store_clock) return;
+    std::vector<ObjectId> there;
+    for (const backends::ObjectInfo& info : packs) there.push_back(info.name.id);
+    const auto seen = note_first_seen(repository_, format::ObjectType::pack, there);
+    for (backends::ObjectInfo& info : packs) {
+      info.stored_at = Timestamp{seen.at(info.name.id), 0};
     }
   }
 

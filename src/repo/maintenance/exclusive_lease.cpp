@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "repo/maintenance/first_seen.h"
 #include "repo/maintenance/maintainer.h"
 
 namespace vgerfs::repo {
@@ -14,7 +15,7 @@ std::unique_ptr<ExclusiveLease> ExclusiveLease::acquire(Repository& repository) 
   require_maintainer(repository);
   const auto id = crypto::random_array<sizeof(SessionId)>(*repository.options().random);
   std::unique_ptr<ExclusiveLease> made{new ExclusiveLease{repository, id}};
-  const std::vector<ListedLease> leases = list_leases(repository);
+  const std::vector<ListedLease> leases = list_dated_leases(repository);
   made->store_now_ = repository.options().clock->now();
   for (const ListedLease& listed : leases) {
     if (listed.lease && listed.lease->session == id && listed.stored_at) {

@@ -1,9 +1,12 @@
 #include "repo/maintenance/mark.h"
 
+#include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "base/error.h"
 #include "base/log.h"
+#include "repo/maintenance/first_seen.h"
 #include "repo/maintenance/stops_work.h"
 #include "repo/node_walk.h"
 
@@ -134,20 +137,24 @@ void Marks::mark(const Snapshot& snapshot) {
   if (progress_) progress_(done_);
 }
 
-StoreTimes::StoreTimes(Repository& repository) {
-  if (!repository.backend().capabilities().store_clock) {
-    throw Error{ErrorCode::unsupported,
-                "the store does not show when objects were stored, so nothing in it can be deleted "
-                "safely"};
-  }
+StoreTimes::StoreTimes(Repository& repository)
+    : claims_until_s_(std::numeric_limits<std::int64_t>::min()) {
+  std::vector<ObjectId> there;
   repository.backend().list(format::ObjectType::index, [&](const backends::ObjectInfo& info) {
+    there.push_back(info.name.id);
     if (info.stored_at) records_.emplace(RecordId{info.name.id.bytes()}, info.stored_at->s);
   });
+  if (repository.backend().capabilities().store_clock) return;
+  claims_until_s_ = repository.options().clock->now().s;
+  for (const auto& [id, seen_s] : note_first_seen(repository, format::ObjectType::index, there)) {
+    records_.emplace(RecordId{id.bytes()}, seen_s);
+  }
 }
 
 std::int64_t StoreTimes::of_record(const RecordId& id, std::int64_t claimed_s) const {
   const auto found = records_.find(id);
-  return found == records_.end() ? claimed_s : found->second;
+  if (found == records_.end()) return claimed_s;
+  return claimed_s <= claims_until_s_ ? std::max(found->second, claimed_s) : found->second;
 }
 
 }  // namespace vgerfs::repo

@@ -65,17 +65,19 @@ class Marks {
   std::set<SnapshotId> marked_;
 };
 
-/// When records were stored, by the store's clock; one that is not there any more counts as its
-/// author says.
+/// Since when records have been in the store: by its clock, where it shows times. Else since this
+/// client first saw them, or since their authors say they wrote them, if that is later: this
+/// machine's clock may have been wrong. One that is not there any more counts as its author says.
 class StoreTimes {
  public:
-  /// Lists index/. Throws unsupported if the store shows no times.
+  /// Lists index/.
   explicit StoreTimes(Repository& repository);
   std::int64_t of_record(const RecordId& id, std::int64_t claimed_s) const;
   bool has_record(const RecordId& id) const { return records_.contains(id); }
 
  private:
   std::unordered_map<RecordId, std::int64_t> records_;
+  std::int64_t claims_until_s_;  // later ones say nothing
 };
 
 }  // namespace vgerfs::repo

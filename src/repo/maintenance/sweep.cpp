@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "repo/limits.h"
+#include "repo/maintenance/first_seen.h"
 #include "repo/maintenance/merge_records.h"
 
 namespace vgerfs::repo {
@@ -29,7 +30,7 @@ void publish(Repository& repository, const ExclusiveLease& lease, const std::vec
 }
 
 std::vector<ListedLease> live_sessions(Repository& repository, const ExclusiveLease& lease) {
-  std::vector<ListedLease> live = list_leases(repository);
+  std::vector<ListedLease> live = list_dated_leases(repository);
   std::erase_if(live, [&](const ListedLease& listed) {
     return (listed.lease && listed.lease->session == lease.id()) ||
            !is_live(listed, lease.store_now());
