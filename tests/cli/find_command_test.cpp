@@ -1,8 +1,10 @@
 // find as a user calls it.
 #include <sys/stat.h>
 
+#include <chrono>
 #include <filesystem>
 #include <set>
+#include <thread>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -70,6 +72,20 @@ TEST_F(Find, TellsVersionsAndTheSnapshotsThatHaveThem) {
   const RunResult text = admin({"find", "letter.*"});
   EXPECT_THAT(text.out, HasSubstr("here/s: " + one.substr(0, 8)));
   EXPECT_THAT(text.out, HasSubstr("3 snapshots"));
+}
+
+TEST_F(Find, WhatSaysNothingOfTheContentMakesNoVersion) {
+  write("d/file", "f");
+  const std::string one = back_up();
+  std::this_thread::sleep_for(std::chrono::milliseconds{1100});  // the next second of ctime
+  std::filesystem::create_hard_link(directory_ / "src/d/file", directory_ / "src/d/link");
+  const std::string two = back_up();
+  const auto found = find({"d", "file"});
+  ASSERT_THAT(found, SizeIs(2));
+  for (const auto& each : found) {
+    ASSERT_THAT(each.at("versions"), SizeIs(1)) << each;
+    EXPECT_THAT(each.at("versions")[0].at("snapshots"), ElementsAre(one, two));
+  }
 }
 
 TEST_F(Find, WhatBecomesADirectoryOrAFileIsFollowed) {
