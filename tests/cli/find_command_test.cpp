@@ -74,17 +74,22 @@ TEST_F(Find, TellsVersionsAndTheSnapshotsThatHaveThem) {
   EXPECT_THAT(text.out, HasSubstr("3 snapshots"));
 }
 
-TEST_F(Find, WhatSaysNothingOfTheContentMakesNoVersion) {
-  write("d/file", "f");
+TEST_F(Find, WhatComesBackIsTheOldVersionWhateverItsLinksAndChangeTime) {
+  write("d/file", "old");
   const std::string one = back_up();
-  std::this_thread::sleep_for(std::chrono::milliseconds{1100});  // the next second of ctime
-  std::filesystem::create_hard_link(directory_ / "src/d/file", directory_ / "src/d/link");
+  write("d/file", "new, longer");
+  std::filesystem::permissions(directory_ / "src/d", std::filesystem::perms{0700});
   const std::string two = back_up();
+  std::this_thread::sleep_for(std::chrono::milliseconds{1100});  // the next second
+  write("d/file", "old");
+  std::filesystem::create_hard_link(directory_ / "src/d/file", directory_ / "src/d/link");
+  std::filesystem::permissions(directory_ / "src/d", std::filesystem::perms{0755});
+  const std::string three = back_up();
   const auto found = find({"d", "file"});
   ASSERT_THAT(found, SizeIs(2));
   for (const auto& each : found) {
-    ASSERT_THAT(each.at("versions"), SizeIs(1)) << each;
-    EXPECT_THAT(each.at("versions")[0].at("snapshots"), ElementsAre(one, two));
+    ASSERT_THAT(each.at("versions"), SizeIs(2)) << each;
+    EXPECT_THAT(each.at("versions")[0].at("snapshots"), ElementsAre(one, three));
   }
 }
 
