@@ -153,7 +153,7 @@ TEST(Chunker, CutsRandomDataAsTheFormatSaysWithDefaultSizes) {
 
 TEST(Chunker, CutsAStreamLikeTheWhole) {
   const Chunker chunker{kSmall, test_gear()};
-  for (std::uint64_t seed = 0; seed < testing::test_size(40U, 6U); ++seed) {
+  for (std::uint64_t seed = 0; seed < testing::test_size(40U, 3U); ++seed) {
     SCOPED_TRACE("seed " + std::to_string(testing::test_seed() + seed));
     TestRandom random{testing::test_seed() + seed};
     const Bytes bytes = mixed_bytes(random, 16);

@@ -60,7 +60,7 @@ class Crash : public ::testing::TestWithParam<Way>, protected MaintenanceWorld {
     test.open(credential, "warm", accept_rollback_);  // clients have been here before
     std::uint64_t nth = 0;
     for (bool reached = true; reached && !HasFailure();) {
-      nth += nth == 0 ? 1 : test_size<std::uint64_t>(1, 5);
+      nth += nth == 0 ? 1 : test_size<std::uint64_t>(1, 9);
       const std::string what = fmt::format("{} at call {}", way.name, nth);
       test.store().replace_all(objects);
       clock.set(begun);

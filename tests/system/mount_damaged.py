@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import time
 
-from world import ADMIN, HOST, World, check, compare, files_below, main, run
+from world import ADMIN, HOST, SMALL, World, check, compare, files_below, main, run
 
 UNKNOWN = os.urandom(500)
 
@@ -220,7 +220,7 @@ CASES = [
 
 
 def everybody_gets_right_bytes_or_an_error(world: Damaged):
-    for number, (victim, how, knows, verdict) in enumerate(CASES):
+    for number, (victim, how, knows, verdict) in enumerate(CASES[:: 3 if SMALL else 1]):
         client = "client%d" % number
         what = "%s %s, a client that %s" % (victim, how, "knew it" if knows else "is new")
         world.begin(client, knows)
