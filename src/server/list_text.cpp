@@ -13,33 +13,13 @@ constexpr std::size_t kMaxInMemory = 256 * 1024;
 
 }  // namespace
 
-ListVersion list_version(std::string_view accept) noexcept {
-  if (accept == kListTypeV2) return ListVersion::v2;
-  return accept == kListTypeTimes ? ListVersion::times : ListVersion::v1;
-}
-
-std::string_view list_type(ListVersion version) noexcept {
-  switch (version) {
-    case ListVersion::v1: return kListTypeV1;
-    case ListVersion::v2: return kListTypeV2;
-    case ListVersion::times: return kListTypeTimes;
-  }
-  return kListTypeV1;
-}
-
-void ListText::add(const ListedObject& object) {
+void ListText::add(const format::ObjectName& name, std::uint64_t bytes) {
   if (!is_empty_) text_ += ',';
   is_empty_ = false;
-  const std::string id = object.name.id.hex();
-  switch (version_) {
-    case ListVersion::v1: text_ += fmt::format("\"{}\"", id); break;
-    case ListVersion::v2:
-      text_ += fmt::format(R"({{"name":"{}","size":{}}})", id, object.bytes);
-      break;
-    case ListVersion::times:
-      text_ += fmt::format(R"({{"name":"{}","size":{},"stored_at_ns":{}}})", id, object.bytes,
-                           object.stored_at_ns);
-      break;
+  if (version_ == ListVersion::v1) {
+    text_ += fmt::format("\"{}\"", name.id.hex());
+  } else {
+    text_ += fmt::format(R"({{"name":"{}","size":{}}})", name.id.hex(), bytes);
   }
   if (text_.size() >= kMaxInMemory) spill();
 }
@@ -47,7 +27,7 @@ void ListText::add(const ListedObject& object) {
 Reply ListText::finish() {
   text_ += ']';
   // A parameter such as a charset would make restic take it for version 1.
-  Reply reply{.content_type = std::string{list_type(version_)}};
+  Reply reply{.content_type = std::string{version_ == ListVersion::v2 ? kListTypeV2 : kListTypeV1}};
   if (!file_) {
     reply.text = std::move(text_);
     return reply;

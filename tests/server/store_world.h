@@ -53,8 +53,9 @@ struct StoreWorld {
   std::map<std::string, std::uint64_t> listed(const Repository& repository,
                                               format::ObjectType type = format::ObjectType::pack) {
     std::map<std::string, std::uint64_t> found;
-    store->list(repository, type,
-                [&](const ListedObject& object) { found[object.name.id.hex()] = object.bytes; });
+    store->list(repository, type, [&](const format::ObjectName& name, std::uint64_t bytes) {
+      found[name.id.hex()] = bytes;
+    });
     return found;
   }
 
@@ -64,7 +65,8 @@ struct StoreWorld {
     std::map<std::string, std::uint64_t> found;
     const auto root = directory.open_repository(repository.name);
     RepositoryFiles{root->get()}.list(
-        type, [&](const ListedObject& object) { found[object.name.id.hex()] = object.bytes; });
+        type,
+        [&](const format::ObjectName& name, std::uint64_t bytes) { found[name.id.hex()] = bytes; });
     return found;
   }
 
