@@ -219,6 +219,7 @@ class Planner {
   void date(std::vector<backends::ObjectInfo>& packs) {
     if (repository_.backend().capabilities().store_clock) return;
     std::vector<ObjectId> there;
+    there.reserve(packs.size());
     for (const backends::ObjectInfo& info : packs) there.push_back(info.name.id);
     const auto seen = note_first_seen(repository_, format::ObjectType::pack, there);
     for (backends::ObjectInfo& info : packs) {

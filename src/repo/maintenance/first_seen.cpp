@@ -58,6 +58,7 @@ std::vector<ListedLease> list_dated_leases(Repository& repository) {
   std::vector<ListedLease> leases = list_leases(repository);
   if (repository.backend().capabilities().store_clock) return leases;
   std::vector<ObjectId> there;
+  there.reserve(leases.size());
   for (const ListedLease& listed : leases) there.emplace_back(listed.id.bytes());
   const auto seen = note_first_seen(repository, format::ObjectType::lock, there);
   for (ListedLease& listed : leases) {
