@@ -31,8 +31,8 @@ class Marks {
   Marks(Repository& repository, std::stop_token stop,
         std::function<void(const MarkProgress&)> progress);
 
-  /// All snapshots of the repository's list, and those removed after `keep_removed_since_s` by the
-  /// store's clock (see `removal_time`). Throws corrupt, naming the snapshot, if one cannot be
+  /// All snapshots of the repository's list, and those removed after `keep_removed_since_s`
+  /// (StoreTimes tells when). Throws corrupt, naming the snapshot, if one cannot be
   /// read, unavailable if the listing omits one: what is needed is not known.
   void mark_repository(std::int64_t keep_removed_since_s);
   /// Those of the list that were not marked yet. False if there were none.

@@ -84,7 +84,8 @@ Deleted bury(Repository& repository, const ExclusiveLease& lease, Marks& marks,
   do {
     repository.refresh();
   } while (marks.mark_new_snapshots());
-  const BurialReview review = review_condemned(repository, lease, sessions, marks, options);
+  const BurialReview review =
+      review_condemned(repository, sessions, marks, due_time(lease, options));
   rescue(repository, lease, review.needed);
   std::vector<PackId> dead;
   for (const PlannedPack& pack : review.due) dead.push_back(pack.id);
