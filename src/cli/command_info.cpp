@@ -6,6 +6,7 @@
 #include "backends/open_backend.h"
 #include "base/error.h"
 #include "cli/commands.h"
+#include "cli/ids_json.h"
 #include "cli/quantity.h"
 #include "cli/repository_access.h"
 #include "cli/snapshot_output.h"
@@ -45,13 +46,6 @@ std::string short_list(const Ids& ids) {
     text += (i > 0 ? " " : "") + ids[i].short_hex();
   if (ids.size() > kShown) text += fmt::format(" and {} more", ids.size() - kShown);
   return ids.empty() ? "none" : text;
-}
-
-template <class Ids>
-Json id_array(const Ids& ids) {
-  Json array = Json::array();
-  for (const auto& id : ids) array.push_back(id.hex());
-  return array;
 }
 
 ExitCode repository_info(Context& context, repo::Repository& repository) {
@@ -113,8 +107,8 @@ ExitCode repository_info(Context& context, repo::Repository& repository) {
                 {"blocks", totals.blocks},
                 {"packs", totals.packs},
                 {"records", totals.records},
-                {"record_heads", id_array(record_heads)},
-                {"snapshot_heads", id_array(snapshot_heads)}};
+                {"record_heads", ids_json(record_heads)},
+                {"snapshot_heads", ids_json(snapshot_heads)}};
   if (repository.can_read()) {
     document["logical_bytes"] = logical;
     if (totals.stored_bytes > 0)

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "cli/commands.h"
+#include "cli/ids_json.h"
 #include "cli/key_choice.h"
 #include "repo/key_slots.h"
 #include "repo/maintenance/revocation.h"
@@ -71,13 +72,11 @@ ExitCode revoke_key(Context& context, const RevokeOptions& options) {
                   revoked.records, revoked.snapshots));
   context.output.line(
       "who has the key still knows what names chunks: it can test guesses at what is stored");
-  Json slots = Json::array();
-  for (const SlotId& slot : key.slots) slots.push_back(slot.hex());
   context.output.json({{"author", author},
                        {"was_revoked", revoked.was_revoked},
                        {"records", revoked.records},
                        {"snapshots", revoked.snapshots},
-                       {"removed_slots", std::move(slots)}});
+                       {"removed_slots", ids_json(key.slots)}});
   return ExitCode::ok;
 }
 

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "cli/commands.h"
 #include "cli/filter_options.h"
+#include "cli/ids_json.h"
 #include "cli/quantity.h"
 #include "cli/snapshot_output.h"
 #include "repo/maintenance/prune.h"
@@ -133,15 +134,13 @@ void report(Context& context, const repo::PrunePlan& plan, const repo::Retention
   for (const repo::UnreadableSnapshot& each : plan.unreadable) {
     unreadable.push_back({{"id", each.id.hex()}, {"reason", each.reason}});
   }
-  Json revoked = Json::array();
-  for (const SnapshotId& id : plan.revoked) revoked.push_back(id.hex());
   context.output.json({{"dry_run", dry_run},
                        {"rules", rules_json(rules)},
                        {"kept", kept},
                        {"removed", removed},
                        {"snapshots", std::move(snapshots)},
                        {"unreadable", std::move(unreadable)},
-                       {"revoked", std::move(revoked)}});
+                       {"revoked", ids_json(plan.revoked)}});
 }
 
 /// What was to be removed and is still there was held meanwhile.

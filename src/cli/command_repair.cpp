@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "cli/commands.h"
 #include "cli/finding_output.h"
+#include "cli/ids_json.h"
 #include "cli/progress.h"
 #include "cli/quantity.h"
 #include "cli/rebuild_output.h"
@@ -18,13 +19,6 @@ struct RepairCommandOptions {
   bool dry_run = false;
   bool read_data = false;
 };
-
-template <class Ids>
-Json ids_json(const Ids& ids) {
-  Json array = Json::array();
-  for (const auto& id : ids) array.push_back(id.hex());
-  return array;
-}
 
 void print_plan(Output& output, const repo::RepairPlan& plan) {
   if (!plan.rebuild.empty()) print_rebuild_plan(output, plan.rebuild);

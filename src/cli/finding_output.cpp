@@ -5,6 +5,8 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "cli/ids_json.h"
+
 namespace vgerfs::cli {
 namespace {
 
@@ -15,8 +17,6 @@ Json finding_json(const repo::Finding& finding) {
     set_bytes(entry, "path", path.path);
     affected.push_back(std::move(entry));
   }
-  Json snapshots = Json::array();
-  for (const SnapshotId& id : finding.snapshots) snapshots.push_back(id.hex());
   return {{"severity", repo::to_string(finding.severity)},
           {"kind", repo::to_string(finding.kind)},
           {"object", finding.object},
@@ -24,7 +24,7 @@ Json finding_json(const repo::Finding& finding) {
           {"advice", repo::advice(finding.kind)},
           {"affected", std::move(affected)},
           {"affected_count", finding.affected_count},
-          {"snapshots", std::move(snapshots)}};
+          {"snapshots", ids_json(finding.snapshots)}};
 }
 
 }  // namespace

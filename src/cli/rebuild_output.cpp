@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "cli/ids_json.h"
 #include "cli/quantity.h"
 
 namespace vgerfs::cli {
@@ -61,15 +62,13 @@ Json rebuild_json(const repo::RebuildPlan& plan, const repo::RebuildResult& resu
   for (const repo::LostRecord& each : plan.lost) {
     lost.push_back({{"record", each.id.hex()}, {"reason", each.reason}, {"known", each.known}});
   }
-  Json removed = Json::array();
-  for (const SnapshotId& id : plan.removed_again) removed.push_back(id.hex());
   Json unreadable = Json::array();
   for (const auto& [pack, reason] : result.unreadable) {
     unreadable.push_back({{"pack", pack.hex()}, {"reason", reason}});
   }
   return {{"records", plan.records},
           {"lost_records", std::move(lost)},
-          {"removed_again", std::move(removed)},
+          {"removed_again", ids_json(plan.removed_again)},
           {"unnamed_packs", plan.packs.size()},
           {"unnamed_bytes", plan.stored_bytes},
           {"young_packs", plan.young_packs},
