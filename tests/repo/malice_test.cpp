@@ -47,17 +47,19 @@ class Malice : public ::testing::Test, public MaintenanceWorld {
     return test.open(TestRepository::ingest_key(), "web");
   }
 
-  /// Three compactions, each after more than the grace time: what is to be deleted is deleted.
-  /// Returns how many records were merged.
-  /// After a grace time; how many records were merged.
-  std::uint64_t compact_once() {
-    clock.advance(kOverGrace);
+  CompactResult compact_now() {
     CompactOptions options;
     options.threads = 1;
-    return compact(*repository_, options, false, {}, {}).merged_records;
+    return compact(*repository_, options, false, {}, {});
   }
+  /// After more than the grace time.
+  CompactResult compact_later() {
+    clock.advance(kOverGrace);
+    return compact_now();
+  }
+  /// Three times: what is to be deleted is deleted.
   void compact_all() {
-    for (int round = 0; round < 3; ++round) compact_once();
+    for (int round = 0; round < 3; ++round) compact_later();
   }
 
   /// A snapshot by the thief, whose blocks claim to be what is in these files.
@@ -87,11 +89,7 @@ class Malice : public ::testing::Test, public MaintenanceWorld {
   }
   /// Compacts once; as an error's name.
   std::string_view maintain() {
-    return error_of([&] {
-      CompactOptions options;
-      options.threads = 1;
-      compact(*repository_, options, false, {}, {});
-    });
+    return error_of([&] { compact_now(); });
   }
   /// What was committed and not removed restores, to a client that knows nothing.
   void expect_all_restore(const std::string& client) {
@@ -429,7 +427,7 @@ TEST_F(Malice, APoisonedDuplicateTakesNothingFromTheGoodOneWhateverCompactDoes) 
   std::uint64_t merged = 0;
   std::size_t untrusted = 0;
   for (int round = 0; round < 3; ++round) {
-    merged += compact_once();
+    merged += compact_later().merged_records;
     const auto reader = open(fmt::format("reader{}", round));
     for (const auto& [name, bytes] : files) {
       for (const ChunkPlace& place :
