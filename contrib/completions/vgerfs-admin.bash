@@ -12,7 +12,7 @@ _vgerfs_admin_command() {
   case $1 in
     '')
       words='init backup list ls find info restore diff dump copy delete prune undelete hold release tag compact check rebuild-index repair doctor mount umount commit key lock config version'
-      options='--help -h --version --repository -r --config --passphrase-file --passphrase-command --passphrase-fd --key-file --cache-dir --state-dir --host --json --quiet -q --verbose -v --accept-rollback'
+      options='--help -h --version --repository -r --config --passphrase-file --passphrase-command --passphrase-fd --key-file --rest-token-file --ca-file --limit-upload --limit-download --cache-dir --state-dir --host --json --quiet -q --verbose -v --accept-rollback'
       argument=":"
       ;;
     'init')
@@ -220,7 +220,7 @@ _vgerfs_admin() {
   for ((i = 1; i < COMP_CWORD; i++)); do
     word=${COMP_WORDS[i]}
     case $word in
-    --repository | -r | --config | --passphrase-file | --passphrase-command | --passphrase-fd | --key-file | --cache-dir | --state-dir | --host | --encryption | --new-key-file | --label | --source | -s | --exclude | -e | --exclude-from | --tag | -t | --stdin-name | --compression | --tag | -t | --snapshot | --host | --source | -s | --tag | -t | --type | --larger | --smaller | --newer | --older | --include | -i | --exclude | -e | --exclude | -e | --to | --to-passphrase-file | --to-passphrase-command | --to-key-file | --host | --source | -s | --tag | -t | --compression | --keep-last | --keep-hourly | --keep-daily | --keep-weekly | --keep-monthly | --keep-yearly | --keep-within | --keep-tag | --host | --source | -s | --tag | -t | --grace | --add | --remove | --set | --threshold | --max-repack | --grace | --read-data | -o | --role | --host | --label | --new-passphrase-file | --new-passphrase-command | --new-passphrase-fd | --new-key-file | --new-passphrase-file | --new-passphrase-command | --new-passphrase-fd) ((i++)) ;;
+    --repository | -r | --config | --passphrase-file | --passphrase-command | --passphrase-fd | --key-file | --rest-token-file | --ca-file | --limit-upload | --limit-download | --cache-dir | --state-dir | --host | --encryption | --new-key-file | --label | --source | -s | --exclude | -e | --exclude-from | --tag | -t | --stdin-name | --compression | --tag | -t | --snapshot | --host | --source | -s | --tag | -t | --type | --larger | --smaller | --newer | --older | --include | -i | --exclude | -e | --exclude | -e | --to | --to-passphrase-file | --to-passphrase-command | --to-key-file | --host | --source | -s | --tag | -t | --compression | --keep-last | --keep-hourly | --keep-daily | --keep-weekly | --keep-monthly | --keep-yearly | --keep-within | --keep-tag | --host | --source | -s | --tag | -t | --grace | --add | --remove | --set | --threshold | --max-repack | --grace | --read-data | -o | --role | --host | --label | --new-passphrase-file | --new-passphrase-command | --new-passphrase-fd | --new-key-file | --new-passphrase-file | --new-passphrase-command | --new-passphrase-fd) ((i++)) ;;
     -*) ;;
     *)
       if [[ " $words " == *" $word "* ]]; then
@@ -297,12 +297,16 @@ _vgerfs_admin() {
     *' --passphrase-command') : && return ;;
     *' --passphrase-fd') : && return ;;
     *' --key-file') _vgerfs_admin_paths -f && return ;;
+    *' --rest-token-file') _vgerfs_admin_paths -f && return ;;
+    *' --ca-file') _vgerfs_admin_paths -f && return ;;
+    *' --limit-upload') : && return ;;
+    *' --limit-download') : && return ;;
     *' --cache-dir') _vgerfs_admin_paths -d && return ;;
     *' --state-dir') _vgerfs_admin_paths -d && return ;;
     *' --host') : && return ;;
   esac
   if [[ ${COMP_WORDS[COMP_CWORD]} == -* ]]; then
-    _vgerfs_admin_words "$options --help -h --version --repository -r --config --passphrase-file --passphrase-command --passphrase-fd --key-file --cache-dir --state-dir --host --json --quiet -q --verbose -v --accept-rollback"
+    _vgerfs_admin_words "$options --help -h --version --repository -r --config --passphrase-file --passphrase-command --passphrase-fd --key-file --rest-token-file --ca-file --limit-upload --limit-download --cache-dir --state-dir --host --json --quiet -q --verbose -v --accept-rollback"
   elif [[ -n $words ]]; then
     _vgerfs_admin_words "$words"
   else

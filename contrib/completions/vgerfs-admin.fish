@@ -37,6 +37,10 @@ complete -c vgerfs-admin -l passphrase-file -d 'File that holds the passphrase' 
 complete -c vgerfs-admin -l passphrase-command -d 'Command that prints the passphrase' -x
 complete -c vgerfs-admin -l passphrase-fd -d 'Open file descriptor to read the passphrase from' -x
 complete -c vgerfs-admin -l key-file -d 'Key file, instead of a passphrase' -r -F
+complete -c vgerfs-admin -l rest-token-file -d 'File that holds the token for the repository\'s server' -r -F
+complete -c vgerfs-admin -l ca-file -d 'Certificates of the authorities that the server\'s is checked by' -r -F
+complete -c vgerfs-admin -l limit-upload -d 'Bytes per second to a server, at most' -x
+complete -c vgerfs-admin -l limit-download -d 'Bytes per second from a server, at most' -x
 complete -c vgerfs-admin -l cache-dir -d 'Where the cache lies' -x -a '(__fish_complete_directories)'
 complete -c vgerfs-admin -l state-dir -d 'Where the client\'s state lies' -x -a '(__fish_complete_directories)'
 complete -c vgerfs-admin -l host -d 'Host name to use instead of this machine\'s' -x

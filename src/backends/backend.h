@@ -23,6 +23,9 @@ struct ObjectInfo {
 struct Capabilities {
   bool store_clock = false;      ///< ObjectInfo::stored_at is set
   bool local_directory = false;  ///< reads are cheap; no need to cache objects
+  /// A pack is durable and visible to others when `write` returns, and stays without a barrier:
+  /// nothing refers to it before its record is there.
+  bool packs_at_once = false;
 };
 
 /// Many threads may call every function at once. Errors: not_found, exists, no_space, read_only,
@@ -37,7 +40,8 @@ class Backend {
   /// barrier.
   virtual void read(const format::ObjectName& name, std::uint64_t offset, MutableBytes out) = 0;
 
-  /// Stores an object if it is absent. It is durable and visible to others only after `barrier()`.
+  /// Stores an object if it is absent. It is durable and visible to others only after `barrier()`
+  /// (but see Capabilities::packs_at_once).
   /// An identical object that is there already is success; one of another size (or, where the store
   /// tells, hash) is Error{exists}. On failure nothing becomes visible under this name.
   virtual void write(const format::ObjectName& name, ByteView bytes) = 0;

@@ -8,7 +8,6 @@
 #include <atomic>
 #include <bitset>
 #include <cerrno>
-#include <condition_variable>
 #include <deque>
 #include <map>
 #include <mutex>
@@ -20,6 +19,7 @@
 #include "backends/local_directory.h"
 #include "backends/local_sweep.h"
 #include "backends/parallel.h"
+#include "backends/turn.h"
 #include "base/clock.h"
 #include "base/error.h"
 
@@ -64,29 +64,6 @@ class LocalBackend final : public Backend {
   using Batch = std::vector<PendingPtr>;
   using Directories = std::set<std::string>;
 
-  /// The right to sync, park, publish or drop pending files: one thread at a time. Not a lock that
-  /// is held across I/O but a queue: readers and writers pass it by.
-  class Turn {
-   public:
-    explicit Turn(LocalBackend& backend) : backend_(backend) {
-      std::unique_lock lock{backend_.mutex_};
-      backend_.turn_over_.wait(lock, [&] { return !backend_.turn_taken_; });
-      backend_.turn_taken_ = true;
-    }
-    ~Turn() {
-      {
-        const std::lock_guard lock{backend_.mutex_};
-        backend_.turn_taken_ = false;
-      }
-      backend_.turn_over_.notify_one();
-    }
-    Turn(const Turn&) = delete;
-    Turn& operator=(const Turn&) = delete;
-
-   private:
-    LocalBackend& backend_;
-  };
-
   PendingPtr find_pending(const ObjectName& name) const;
   bool is_written(const ObjectName& name, ByteView bytes);
   PendingPtr create_pending(const ObjectName& name, ByteView bytes);
@@ -105,9 +82,9 @@ class LocalBackend final : public Backend {
   const std::size_t max_open_files_;
   std::atomic<bool> nameless_;
 
+  /// Of those who sync, park, publish or drop pending files.
+  TurnQueue turns_;
   mutable std::mutex mutex_;  // a leaf: guards all below; never held across I/O
-  std::condition_variable turn_over_;
-  bool turn_taken_ = false;
   std::map<ObjectName, PendingPtr> pending_;
   std::uint64_t publications_ = 0;  // how often entries of `pending_` have become visible objects
   std::deque<std::weak_ptr<PendingFile>> open_files_;  // oldest first; expired ones count until met
@@ -235,7 +212,7 @@ void LocalBackend::make_room() {
     return !open_files_.empty() && open_files_.size() >= max_open_files_;
   };
   if (!is_full()) return;
-  const Turn turn{*this};
+  const TurnQueue::Turn turn{turns_};
   while (is_full()) {
     Batch oldest;  // several at once share their waits for the disk
     {
@@ -277,7 +254,7 @@ void LocalBackend::lose(const PendingPtr& file, const Error& error) {
 }
 
 void LocalBackend::barrier() {
-  const Turn turn{*this};
+  const TurnQueue::Turn turn{turns_};
   Batch batch;
   {
     const std::lock_guard lock{mutex_};
@@ -337,7 +314,7 @@ bool LocalBackend::give_up(const ObjectName& name) {
     const std::lock_guard lock{mutex_};
     if (!pending_.contains(name) && !lost_.contains(name)) return false;
   }
-  const Turn turn{*this};
+  const TurnQueue::Turn turn{turns_};
   PendingPtr dropped;
   {
     const std::lock_guard lock{mutex_};

@@ -4,6 +4,8 @@
 #include <utility>
 
 #include "backends/local_backend.h"
+#include "backends/rest_backend.h"
+#include "backends/rest_location.h"
 #include "base/bytes.h"
 #include "base/error.h"
 
@@ -19,8 +21,9 @@ struct Scheme {
 
 /// All schemes. What is not here is no scheme of ours.
 constexpr Scheme kSchemes[] = {
-    {"file:", Kind::local},  {"http:", Kind::remote}, {"https:", Kind::remote},
-    {"rest:", Kind::remote}, {"s3:", Kind::remote},   {"sftp:", Kind::remote},
+    {"file:", Kind::local},       {"http:", Kind::remote}, {"https:", Kind::remote},
+    {"http+unix:", Kind::remote}, {"rest:", Kind::remote}, {"s3:", Kind::remote},
+    {"sftp:", Kind::remote},
 };
 
 const Scheme* find_scheme(std::string_view text) {
@@ -91,7 +94,8 @@ std::string required_local_path(const std::string& location) {
     throw Error{ErrorCode::unsupported,
                 fmt::format("{}: this kind of location is not in this version",
                             redacted_location(location)),
-                "this version keeps repositories in local directories: /path or file:/path"};
+                "this version keeps repositories in local directories (/path or file:/path) and on "
+                "REST servers (https://host/repository)"};
   }
   if (location.front() == '~') {
     refuse(location, "begins with a tilde that no shell has replaced", "write the whole path");
@@ -116,11 +120,13 @@ std::string local_path(const std::string& location) {
   return is_path ? location : std::string{};
 }
 
-std::unique_ptr<Backend> open_backend(const std::string& location) {
+std::unique_ptr<Backend> open_backend(const std::string& location, RemoteOptions options) {
+  if (is_rest_location(location)) return open_rest_backend(location, std::move(options));
   return open_local_backend(required_local_path(location));
 }
 
-std::unique_ptr<Backend> create_backend(const std::string& location) {
+std::unique_ptr<Backend> create_backend(const std::string& location, RemoteOptions options) {
+  if (is_rest_location(location)) return create_rest_backend(location, std::move(options));
   return create_local_backend(required_local_path(location));
 }
 

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "backends/backend.h"
+#include "backends/remote_options.h"
 
 namespace vgerfs::backends {
 
@@ -15,12 +16,13 @@ namespace vgerfs::backends {
 bool is_location(std::string_view text);
 
 /// Locations: `/path`, `./path`, `some/path`, `file:path`, `file:///path` (the last one with
-/// percent-escapes). Throws unsupported for schemes that this version does not have, usage for what
-/// is no location, else as open_local_backend does.
-std::unique_ptr<Backend> open_backend(const std::string& location);
+/// percent-escapes), and those of parse_rest_location. Throws unsupported for schemes that this
+/// version does not have, usage for what is no location, else as open_local_backend and
+/// open_rest_backend do. `options` are for stores on other machines.
+std::unique_ptr<Backend> open_backend(const std::string& location, RemoteOptions options = {});
 
 /// Makes a repository's place, without a config, and opens it. Throws exists if something is there.
-std::unique_ptr<Backend> create_backend(const std::string& location);
+std::unique_ptr<Backend> create_backend(const std::string& location, RemoteOptions options = {});
 
 /// The local directory of a location; empty if it is not local.
 std::string local_path(const std::string& location);

@@ -90,6 +90,18 @@ void declare_globals(CLI::App& app, GlobalOptions& options) {
       ->check(CLI::Range(0, 1 << 20));
   app.add_option("--key-file", options.secret.key_file, "Key file, instead of a passphrase")
       ->type_name("FILE");
+  app.add_option("--rest-token-file", options.remote.token_file,
+                 "File that holds the token for the repository's server")
+      ->type_name("FILE");
+  app.add_option("--ca-file", options.remote.ca_file,
+                 "Certificates of the authorities that the server's is checked by")
+      ->type_name("FILE");
+  app.add_option("--limit-upload", options.remote.limit_upload,
+                 "Bytes per second to a server, at most")
+      ->type_name("SIZE");
+  app.add_option("--limit-download", options.remote.limit_download,
+                 "Bytes per second from a server, at most")
+      ->type_name("SIZE");
   app.add_option("--cache-dir", options.cache_dir, "Where the cache lies")->type_name("DIR");
   app.add_option("--state-dir", options.state_dir, "Where the client's state lies")
       ->type_name("DIR");

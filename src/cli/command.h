@@ -11,6 +11,7 @@
 #include "cli/exit_code.h"
 #include "cli/io.h"
 #include "cli/output.h"
+#include "cli/remote_options.h"
 #include "cli/secret_source.h"
 #include "repo/repository.h"
 
@@ -25,6 +26,7 @@ struct GlobalOptions {
   std::optional<std::string> repository;
   std::optional<std::string> config;
   SecretOptions secret;
+  RemoteCommandOptions remote;
   std::optional<std::string> cache_dir;
   std::optional<std::string> state_dir;
   std::optional<std::string> host;
@@ -37,6 +39,7 @@ struct RepositoryChoice {
   std::string location;  ///< an absolute path or a URL
   std::string label;     ///< empty if the configuration has none for it
   EncryptionSettings encryption;
+  RemoteSettings remote;
 };
 
 /// What a command works with. One per run; one thread.
@@ -56,6 +59,9 @@ class Context {
   RepositoryChoice repository_choice();
   /// By location or label. Throws Error{usage}.
   RepositoryChoice repository_choice(const std::string& wanted);
+  /// How the chosen place is reached; nothing if it is on this machine. Throws Error{usage}, and
+  /// what reading the token throws.
+  backends::RemoteOptions remote_options(const RepositoryChoice& choice) const;
   /// --host, else the configuration's, else this machine's name. Throws Error{usage} if it is not a
   /// valid name.
   std::string host();

@@ -48,6 +48,9 @@ std::vector<std::string> warnings_of(const Configuration& configuration) {
   check_encryption(configuration.encryption);
   for (const RepositorySettings& repository : configuration.repositories) {
     if (repository.encryption) check_encryption(*repository.encryption);
+    check_secret_file(warnings, repository.remote.token_file);
+    check_secret_file(warnings, repository.remote.client_key);
+    if (repository.remote.token) check_secret_file(warnings, configuration.file);
   }
   for (const SourceSettings& source : configuration.sources) {
     for (const std::string& path : source.paths) {

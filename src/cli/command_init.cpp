@@ -42,7 +42,7 @@ ExitCode init(Context& context, const InitCommandOptions& options) {
     credential = to_credential(find_secret(context.options.secret, choice.encryption, Prompt::twice,
                                            "the new repository " + place, context.io));
   }
-  const auto backend = backends::create_backend(choice.location);
+  const auto backend = backends::create_backend(choice.location, context.remote_options(choice));
   if (options.new_key_file) {
     credential = create_key_file(absolute_path(*options.new_key_file, working_directory()), random);
   }

@@ -37,7 +37,7 @@ ExitCode export_key(Context& context, const std::string& file) {
 
 ExitCode import_key(Context& context, const std::string& file) {
   const RepositoryChoice choice = context.repository_choice();
-  const auto backend = open_store(choice.location);
+  const auto backend = open_store(choice.location, context.remote_options(choice));
   const std::string path = absolute_path(file, working_directory());
   const Bytes slot = read_whole_file(path, repo::kMaxSlotBytes);
   const repo::Credential credential = to_credential(find_secret(

@@ -57,6 +57,10 @@ std::vector<std::string> arguments_of(Context& context, const MountOptions& opti
   if (global.secret.passphrase_fd)
     add("passphrase-file", fmt::format("/proc/self/fd/{}", *global.secret.passphrase_fd));
   add_path("key-file", global.secret.key_file);
+  add_path("rest-token-file", global.remote.token_file);
+  add_path("ca-file", global.remote.ca_file);
+  add("limit-upload", global.remote.limit_upload);
+  add("limit-download", global.remote.limit_download);
   add_path("cache-dir", global.cache_dir);
   add_path("state-dir", global.state_dir);
   add("host", global.host);

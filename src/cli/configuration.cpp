@@ -11,6 +11,7 @@
 #include <yaml-cpp/yaml.h>
 
 #include "backends/open_backend.h"
+#include "backends/rest_location.h"
 #include "base/error.h"
 #include "cli/location.h"
 #include "cli/yaml_reader.h"
@@ -126,7 +127,35 @@ void ConfigurationParser::read_repository(const YAML::Node& node) {
             repository.label = *std::move(value);
           }
         }},
-       {"encryption", [&](const YAML::Node& n) { repository.encryption = encryption(n); }}});
+       {"encryption", [&](const YAML::Node& n) { repository.encryption = encryption(n); }},
+       {"rest_token",
+        [&](const YAML::Node& n) { repository.remote.token = reader_.text(n, "rest_token"); }},
+       {"rest_token_file",
+        [&](const YAML::Node& n) { repository.remote.token_file = path(n, "rest_token_file"); }},
+       {"rest_user",
+        [&](const YAML::Node& n) { repository.remote.user = reader_.text(n, "rest_user"); }},
+       {"ca_file", [&](const YAML::Node& n) { repository.remote.ca_file = path(n, "ca_file"); }},
+       {"client_cert",
+        [&](const YAML::Node& n) {
+          repository.remote.client_certificate = path(n, "client_cert");
+        }},
+       {"client_key",
+        [&](const YAML::Node& n) { repository.remote.client_key = path(n, "client_key"); }},
+       {"allow_insecure",
+        [&](const YAML::Node& n) {
+          repository.remote.allow_insecure = reader_.flag(n, "allow_insecure").value_or(false);
+        }},
+       {"upload_limit",
+        [&](const YAML::Node& n) {
+          repository.remote.upload_limit = reader_.size(n, "upload_limit");
+        }},
+       {"download_limit", [&](const YAML::Node& n) {
+          repository.remote.download_limit = reader_.size(n, "download_limit");
+        }}});
+  if (repository.remote.token && repository.remote.token_file) {
+    reader_.problem(node["rest_token_file"].Mark(),
+                    "this repository has both rest_token and rest_token_file", "keep one of them");
+  }
   if (node.IsMap() && !node["url"]) reader_.problem(node.Mark(), "this repository has no url");
   configuration_.repositories.push_back(std::move(repository));
 }
@@ -279,6 +308,7 @@ std::optional<std::string> ConfigurationParser::url(const YAML::Node& node) {
   if (!value) return std::nullopt;
   if (value->starts_with('~') || !backends::is_location(*value)) return path(node, "url");
   try {
+    if (backends::is_rest_location(*value)) backends::parse_rest_location(*value);
     return absolute_location(*value, directory());
   } catch (const Error& error) {
     reader_.problem(node.Mark(), error.message(), error.hint());

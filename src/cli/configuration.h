@@ -27,10 +27,24 @@ struct EncryptionSettings {
   bool has_secret() const { return passphrase_file || passphrase_command || key_file; }
 };
 
+/// How a repository on a server is reached. At most one of the two tokens is set.
+struct RemoteSettings {
+  std::optional<std::string> token;
+  std::optional<std::string> token_file;
+  std::optional<std::string> user;
+  std::optional<std::string> ca_file;
+  std::optional<std::string> client_certificate;
+  std::optional<std::string> client_key;
+  bool allow_insecure = false;
+  std::optional<std::uint64_t> upload_limit;  ///< bytes per second; 0: none
+  std::optional<std::uint64_t> download_limit;
+};
+
 struct RepositorySettings {
   std::string url;
   std::string label;  ///< empty if it has none
   std::optional<EncryptionSettings> encryption;
+  RemoteSettings remote;
 };
 
 struct SourceSettings {

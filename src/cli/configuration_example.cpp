@@ -18,6 +18,22 @@ repositories:
     # Settings of its own, instead of the general ones below.
     encryption:
       key_file: /etc/vgerfs/usb.key
+  # A server that speaks restic's REST protocol: vgerfs-server, restic's rest-server, `rclone serve restic`.
+  - url: https://backup.example.com/myrepo
+    label: server
+    # chmod 600: one line, the token (or the password). rest_token: TOKEN is possible, too.
+    rest_token_file: /etc/vgerfs/rest-token
+    # For servers that want a name with it.
+    # rest_user: joe
+    # Instead of the system's authorities; a certificate of this client's.
+    # ca_file: /etc/vgerfs/ca.pem
+    # client_cert: /etc/vgerfs/client.pem
+    # client_key: /etc/vgerfs/client.key
+    # Bytes per second.
+    # upload_limit: 2M
+    # download_limit: 10M
+    # http:// to other machines than this one, unencrypted.
+    # allow_insecure: false
 
 # How repositories are created and opened. One of passphrase_file, passphrase_command, key_file; without any of
 # them the passphrase is asked for. Options and the environment come first.

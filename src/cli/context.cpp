@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "backends/open_backend.h"
+#include "backends/rest_location.h"
 #include "base/error.h"
 #include "cli/command.h"
 #include "cli/location.h"
@@ -25,7 +26,8 @@ std::string repository_hint(const Configuration& configuration) {
 }
 
 RepositoryChoice chosen(const Configuration& known, const RepositorySettings& settings) {
-  return {settings.url, settings.label, settings.encryption.value_or(known.encryption)};
+  return {settings.url, settings.label, settings.encryption.value_or(known.encryption),
+          settings.remote};
 }
 
 }  // namespace
@@ -55,13 +57,18 @@ RepositoryChoice Context::repository_choice(const std::string& wanted) {
     for (const RepositorySettings& settings : known.repositories) {
       if (settings.url == location) return chosen(known, settings);
     }
-    return {std::move(location), {}, known.encryption};
+    return {std::move(location), {}, known.encryption, {}};
   }
   for (const RepositorySettings& settings : known.repositories) {
     if (settings.label == wanted) return chosen(known, settings);
   }
   throw Error{ErrorCode::usage, fmt::format("no repository is labelled \"{}\"", wanted),
               repository_hint(known)};
+}
+
+backends::RemoteOptions Context::remote_options(const RepositoryChoice& choice) const {
+  if (!backends::is_rest_location(choice.location)) return {};
+  return cli::remote_options(options.remote, choice.remote, io);
 }
 
 std::string Context::host() {
@@ -103,7 +110,7 @@ std::unique_ptr<repo::Repository> Context::open_other_repository(const std::stri
 
 std::unique_ptr<repo::Repository> Context::open(const RepositoryChoice& choice,
                                                 const SecretOptions& secret) {
-  std::shared_ptr<backends::Backend> store = open_store(choice.location);
+  std::shared_ptr<backends::Backend> store = open_store(choice.location, remote_options(choice));
   repo::OpenOptions open;
   open.directories = directories();
   open.host = host();

@@ -77,6 +77,17 @@ constexpr KnownOption kOptions[] = {
      true},
     {"key-file",
      [](MountCommand& to, const std::string* value) { to.global.secret.key_file = *value; }, true},
+    {"rest-token-file",
+     [](MountCommand& to, const std::string* value) { to.global.remote.token_file = *value; },
+     true},
+    {"ca-file",
+     [](MountCommand& to, const std::string* value) { to.global.remote.ca_file = *value; }, true},
+    {"limit-upload",
+     [](MountCommand& to, const std::string* value) { to.global.remote.limit_upload = *value; },
+     true},
+    {"limit-download",
+     [](MountCommand& to, const std::string* value) { to.global.remote.limit_download = *value; },
+     true},
     {"host", [](MountCommand& to, const std::string* value) { to.global.host = *value; }, true},
     {"config", [](MountCommand& to, const std::string* value) { to.global.config = *value; }, true},
     {"cache-dir", [](MountCommand& to, const std::string* value) { to.global.cache_dir = *value; },
@@ -316,6 +327,8 @@ Options:
   ingest-only            show no snapshots
   allow_other            let other users in; file permissions decide
   passphrase-file=FILE   passphrase-command=COMMAND   key-file=FILE
+  rest-token-file=FILE   ca-file=FILE   limit-upload=SIZE   limit-download=SIZE
+                         for a repository on a server
   host=NAME              host name to use instead of this machine's
   cache-size=SIZE        decoded data kept in memory (64M)
   spool-size=SIZE        disk for what is not yet committed (4G)

@@ -39,7 +39,9 @@ constexpr std::chrono::milliseconds kRemoteRefresh{30'000};
 std::unique_ptr<repo::Repository> open_repository(Context& context, const MountCommand& command,
                                                   const Io& io) {
   const RepositoryChoice choice = context.repository_choice();
-  std::shared_ptr<backends::Backend> store = open_store(choice.location);
+  backends::RemoteOptions remote = context.remote_options(choice);
+  remote.stop = {};  // a signal makes it commit: for that, a server is waited for
+  std::shared_ptr<backends::Backend> store = open_store(choice.location, std::move(remote));
   const Prompt prompt = io.is_terminal(io.in) ? Prompt::once : Prompt::never;
   FoundSecret secret = find_secret(command.global.secret, choice.encryption, prompt,
                                    choice.label.empty() ? choice.location : choice.label, io);

@@ -45,8 +45,9 @@ std::string describe(std::optional<crypto::Cipher> cipher) {
   return "unknown";
 }
 
-std::shared_ptr<backends::Backend> open_store(const std::string& location) {
-  std::shared_ptr<backends::Backend> backend = backends::open_backend(location);
+std::shared_ptr<backends::Backend> open_store(const std::string& location,
+                                              backends::RemoteOptions options) {
+  std::shared_ptr<backends::Backend> backend = backends::open_backend(location, std::move(options));
   if (!backend->stat(format::config_name())) {
     throw Error{ErrorCode::no_repository, "there is no repository at " + backend->location(),
                 "vgerfs-admin init makes one"};

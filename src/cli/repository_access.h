@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 
+#include "backends/remote_options.h"
 #include "cli/configuration.h"
 #include "cli/secret_source.h"
 #include "repo/key_slot.h"
@@ -21,7 +22,8 @@ std::string describe(std::optional<crypto::Cipher> cipher);
 
 /// Opens a repository's place and makes sure that there is one, before anybody is asked for a
 /// passphrase. Throws no_repository.
-std::shared_ptr<backends::Backend> open_store(const std::string& location);
+std::shared_ptr<backends::Backend> open_store(const std::string& location,
+                                              backends::RemoteOptions options);
 
 /// A new file, mode 0600, durably. Throws exists if there is one.
 void create_private_file(const std::string& path, ByteView content);

@@ -122,6 +122,14 @@ std::optional<std::int64_t> YamlReader::integer(const YAML::Node& node, std::str
   return std::nullopt;
 }
 
+std::optional<std::uint64_t> YamlReader::size(const YAML::Node& node, std::string_view what) {
+  if (node.IsScalar()) {
+    if (const auto value = parse_size(node.Scalar())) return value;
+  }
+  problem(node.Mark(), expects(what, "a number of bytes", node), "for instance 500K or 2M");
+  return std::nullopt;
+}
+
 std::optional<std::chrono::seconds> YamlReader::duration(const YAML::Node& node,
                                                          std::string_view what) {
   if (node.IsScalar()) {

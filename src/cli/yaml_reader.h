@@ -41,6 +41,8 @@ class YamlReader {
   std::optional<std::int64_t> integer(const YAML::Node& node, std::string_view what,
                                       std::int64_t min, std::int64_t max);
   std::optional<std::chrono::seconds> duration(const YAML::Node& node, std::string_view what);
+  /// "512K", "2M": a number of bytes.
+  std::optional<std::uint64_t> size(const YAML::Node& node, std::string_view what);
   std::optional<repo::Period> period(const YAML::Node& node, std::string_view what);
 
   void problem(const YAML::Mark& mark, std::string message, std::string hint = {});

@@ -12,7 +12,7 @@ namespace {
 using format::ObjectName;
 using format::ObjectType;
 
-constexpr std::int64_t kVersion = 1;
+constexpr std::int64_t kVersion = 2;
 
 constexpr const char* kSchema = R"(
 CREATE TABLE repositories(
@@ -28,7 +28,7 @@ CREATE TABLE objects(
   bytes INTEGER NOT NULL,
   token INTEGER NOT NULL,
   sequence INTEGER NOT NULL,
-  added_at INTEGER NOT NULL,
+  stored_at_ns INTEGER NOT NULL,
   PRIMARY KEY(repository, type, name)) STRICT, WITHOUT ROWID;
 CREATE TABLE trash(
   id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -64,7 +64,14 @@ CREATE TABLE tokens(
   created_at INTEGER NOT NULL,
   expires_at INTEGER,
   revoked_at INTEGER) STRICT;
-PRAGMA user_version = 1;
+PRAGMA user_version = 2;
+)";
+
+/// From version 1, which knew the second in which an object came.
+constexpr const char* kSchemaFrom1 = R"(
+ALTER TABLE objects RENAME COLUMN added_at TO stored_at_ns;
+UPDATE objects SET stored_at_ns = stored_at_ns * 1000000000;
+PRAGMA user_version = 2;
 )";
 
 ObjectType type_of(const Statement& row, int column) {
@@ -106,6 +113,7 @@ void Catalog::make_schema(Database& database) {
                 fmt::format("{} was made by a newer vgerfs-server", database.path())};
   }
   if (version == 0) database.execute(kSchema);
+  if (version == 1) database.execute(kSchemaFrom1);
   transaction.commit();
 }
 
@@ -138,23 +146,26 @@ std::int64_t Catalog::add_repository(const RepositoryName& name, std::int64_t no
 
 std::optional<ObjectRow> Catalog::find_object(std::int64_t repository, const ObjectName& name) {
   auto row = database_.query(
-      "SELECT bytes, token, sequence FROM objects"
+      "SELECT bytes, token, stored_at_ns, sequence FROM objects"
       " WHERE repository = ?1 AND type = ?2 AND name = ?3");
   row.bind(repository, format::directory_name(name.type), name.id);
   if (!row.step()) return std::nullopt;
-  return ObjectRow{name, row.number<std::uint64_t>(0), row.integer(1), row.integer(2)};
+  return ObjectRow{name, row.number<std::uint64_t>(0), row.integer(1), row.integer(2),
+                   row.integer(3)};
 }
 
 void Catalog::list_objects(std::int64_t repository, ObjectType type,
                            const std::function<void(const ObjectRow&)>& each) {
   auto row = database_.query(
-      "SELECT name, bytes, token, sequence FROM objects WHERE repository = ?1 AND type = ?2");
+      "SELECT name, bytes, token, stored_at_ns, sequence FROM objects"
+      " WHERE repository = ?1 AND type = ?2");
   row.bind(repository, format::directory_name(type));
   while (row.step()) {
     each({{type, row.id<ObjectId>(0)},
           row.number<std::uint64_t>(1),
           row.integer(2),
-          row.integer(3)});
+          row.integer(3),
+          row.integer(4)});
   }
 }
 
@@ -168,15 +179,16 @@ std::int64_t Catalog::next_sequence(std::int64_t repository) {
   return sequence;
 }
 
-bool Catalog::add_object(std::int64_t repository, const ObjectName& name, std::uint64_t bytes,
-                         std::int64_t token, std::int64_t now) {
+bool Catalog::add_object(std::int64_t repository, const ObjectRow& object, std::int64_t now) {
+  const ObjectName& name = object.name;
   if (find_object(repository, name)) return false;
   const std::int64_t sequence = next_sequence(repository);
   database_
       .query(
-          "INSERT INTO objects(repository, type, name, bytes, token, sequence, added_at)"
+          "INSERT INTO objects(repository, type, name, bytes, token, sequence, stored_at_ns)"
           " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)")
-      .bind(repository, format::directory_name(name.type), name.id, bytes, token, sequence, now)
+      .bind(repository, format::directory_name(name.type), name.id, object.bytes, object.token,
+            sequence, object.stored_at_ns)
       .run();
   if (name.type == ObjectType::snapshot) {
     database_.query("UPDATE repositories SET last_backup_at = ?2 WHERE id = ?1")

@@ -29,6 +29,7 @@ struct ObjectRow {
   format::ObjectName name;
   std::uint64_t bytes = 0;
   std::int64_t token = 0;
+  std::int64_t stored_at_ns = 0;  ///< the file's time of last modification
   std::int64_t sequence = 0;
 };
 
@@ -67,9 +68,8 @@ class Catalog {
   std::optional<ObjectRow> find_object(std::int64_t repository, const format::ObjectName& name);
   void list_objects(std::int64_t repository, format::ObjectType type,
                     const std::function<void(const ObjectRow&)>& each);
-  /// False, and nothing changed, if it is known already.
-  bool add_object(std::int64_t repository, const format::ObjectName& name, std::uint64_t bytes,
-                  std::int64_t token, std::int64_t now);
+  /// False, and nothing changed, if it is known already. The row's sequence is not looked at.
+  bool add_object(std::int64_t repository, const ObjectRow& object, std::int64_t now);
   /// False if it was not known.
   bool remove_object(std::int64_t repository, const format::ObjectName& name);
   void remove_all_objects(std::int64_t repository);

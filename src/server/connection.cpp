@@ -26,6 +26,7 @@
 #include <boost/beast/http/read.hpp>
 #include <boost/beast/http/rfc7230.hpp>
 
+#include "base/clock.h"
 #include "server/error_reply.h"
 #include "server/run_blocking.h"
 
@@ -341,7 +342,7 @@ class ServedConnection final : public Connection,
   }
 
   asio::awaitable<bool> send(const Reply& reply) {
-    std::string head = header_text(reply);
+    std::string head = header_text(reply, system_clock().now().s);
     if (!reply.without_body && !reply.file) head += reply.text;
     Pace pace{seconds(&ServerConfig::stall_timeout_seconds)};
     pace.count(head.size());

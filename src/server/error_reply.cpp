@@ -34,6 +34,8 @@ Reply error_reply(const std::exception_ptr& error) {
     const bool is_ours = status >= 500 && failed.code() != ErrorCode::no_space;
     reply = text_reply(
         status, is_ours ? std::string{"the server failed: its log says why"} : failed.message());
+    // A status means several things: 403 is also what a policy answers.
+    reply.headers.emplace_back("Vgerfs-Error", std::string{to_string(failed.code())});
   } catch (const std::exception&) {
     reply = text_reply(500, "the server failed: its log says why");
   }

@@ -1,8 +1,26 @@
 #include "server/http_message.h"
 
+#include <time.h>  // NOLINT(modernize-deprecated-headers): gmtime_r is declared here only
+
 #include <fmt/format.h>
 
 namespace vgerfs::server {
+namespace {
+
+/// "Sun, 06 Nov 1994 08:49:37 GMT" (RFC 9110 section 5.6.7), whatever the locale.
+std::string http_date(std::int64_t time_s) {
+  static constexpr const char* kDays[] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
+  static constexpr const char* kMonths[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                            "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+  const time_t time = time_s;
+  struct tm parts {};
+  ::gmtime_r(&time, &parts);
+  return fmt::format("{}, {:02} {} {} {:02}:{:02}:{:02} GMT", kDays[parts.tm_wday], parts.tm_mday,
+                     kMonths[parts.tm_mon], parts.tm_year + 1900, parts.tm_hour, parts.tm_min,
+                     parts.tm_sec);
+}
+
+}  // namespace
 
 std::string_view reason_phrase(int status) noexcept {
   switch (status) {
@@ -27,9 +45,11 @@ std::string_view reason_phrase(int status) noexcept {
   }
 }
 
-std::string header_text(const Reply& reply) {
-  std::string text = fmt::format("HTTP/1.1 {} {}\r\nServer: vgerfs-server/" VGERFS_VERSION "\r\n",
-                                 reply.status, reason_phrase(reply.status));
+std::string header_text(const Reply& reply, std::int64_t now_s) {
+  // A proxy puts its own name into Server; Vgerfs-Api tells our client what it can ask for.
+  std::string text = fmt::format("HTTP/1.1 {} {}\r\nServer: vgerfs-server/" VGERFS_VERSION
+                                 "\r\nVgerfs-Api: 1\r\nDate: {}\r\n",
+                                 reply.status, reason_phrase(reply.status), http_date(now_s));
   if (!reply.content_type.empty()) text += fmt::format("Content-Type: {}\r\n", reply.content_type);
   text += fmt::format("Content-Length: {}\r\n", reply.body_bytes());
   for (const auto& [name, value] : reply.headers) text += fmt::format("{}: {}\r\n", name, value);

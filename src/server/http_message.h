@@ -54,7 +54,7 @@ struct Reply {
 std::string_view reason_phrase(int status) noexcept;
 
 /// Status line and header, up to the empty line.
-std::string header_text(const Reply& reply);
+std::string header_text(const Reply& reply, std::int64_t now_s);
 
 /// A text for people, with a line's end.
 Reply text_reply(int status, std::string text);

@@ -13,13 +13,33 @@ constexpr std::size_t kMaxInMemory = 256 * 1024;
 
 }  // namespace
 
-void ListText::add(const format::ObjectName& name, std::uint64_t bytes) {
+ListVersion list_version(std::string_view accept) noexcept {
+  if (accept == kListTypeV2) return ListVersion::v2;
+  return accept == kListTypeTimes ? ListVersion::times : ListVersion::v1;
+}
+
+std::string_view list_type(ListVersion version) noexcept {
+  switch (version) {
+    case ListVersion::v1: return kListTypeV1;
+    case ListVersion::v2: return kListTypeV2;
+    case ListVersion::times: return kListTypeTimes;
+  }
+  return kListTypeV1;
+}
+
+void ListText::add(const ListedObject& object) {
   if (!is_empty_) text_ += ',';
   is_empty_ = false;
-  if (version_ == ListVersion::v1) {
-    text_ += fmt::format("\"{}\"", name.id.hex());
-  } else {
-    text_ += fmt::format(R"({{"name":"{}","size":{}}})", name.id.hex(), bytes);
+  const std::string id = object.name.id.hex();
+  switch (version_) {
+    case ListVersion::v1: text_ += fmt::format("\"{}\"", id); break;
+    case ListVersion::v2:
+      text_ += fmt::format(R"({{"name":"{}","size":{}}})", id, object.bytes);
+      break;
+    case ListVersion::times:
+      text_ += fmt::format(R"({{"name":"{}","size":{},"stored_at_ns":{}}})", id, object.bytes,
+                           object.stored_at_ns);
+      break;
   }
   if (text_.size() >= kMaxInMemory) spill();
 }
@@ -27,7 +47,7 @@ void ListText::add(const format::ObjectName& name, std::uint64_t bytes) {
 Reply ListText::finish() {
   text_ += ']';
   // A parameter such as a charset would make restic take it for version 1.
-  Reply reply{.content_type = std::string{version_ == ListVersion::v2 ? kListTypeV2 : kListTypeV1}};
+  Reply reply{.content_type = std::string{list_type(version_)}};
   if (!file_) {
     reply.text = std::move(text_);
     return reply;

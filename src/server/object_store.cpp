@@ -136,15 +136,16 @@ bool ObjectStore::is_own(const Repository& repository, const ObjectName& name,
 }
 
 void ObjectStore::list(const Repository& repository, ObjectType type,
-                       const std::function<void(const ObjectName&, std::uint64_t)>& each) {
+                       const std::function<void(const ListedObject&)>& each) {
   if (type == ObjectType::lock) {
     const Fd root = open_directory(repository.name);
     RepositoryFiles{root.get()}.list(type, each);
     return;
   }
   const auto connection = readers_.take();
-  Catalog{*connection}.list_objects(repository.id, type,
-                                    [&](const ObjectRow& row) { each(row.name, row.bytes); });
+  Catalog{*connection}.list_objects(repository.id, type, [&](const ObjectRow& row) {
+    each({row.name, row.bytes, row.stored_at_ns});
+  });
 }
 
 std::unique_ptr<Upload> ObjectStore::begin(const Repository& repository, const ObjectName& name,
@@ -181,8 +182,9 @@ bool ObjectStore::publish(const Repository& repository, Upload& upload) {
       linked = upload.link_to(directory.get(), file_name(name));
       if (!linked) return;
       change.sync_before_commit(directory_key(repository, name), std::move(directory));
-      change.catalog().add_object(repository.id, name, upload.bytes(), upload.name().token,
-                                  clock_.now().s);
+      change.catalog().add_object(
+          repository.id, {name, upload.bytes(), upload.name().token, upload.stored_at_ns()},
+          clock_.now().s);
       change.after_commit([&upload] {
         upload.reservation().settle(upload.bytes());
         upload.discard();
@@ -227,7 +229,8 @@ void ObjectStore::acknowledge_again(const Repository& repository, Upload& upload
       throw Error{ErrorCode::unavailable, "the object was removed meanwhile: send it again"};
     }
     change.sync_before_commit(directory_key(repository, name), std::move(*directory));
-    change.catalog().add_object(repository.id, name, there->bytes, kUnknownOwner, clock_.now().s);
+    change.catalog().add_object(
+        repository.id, {name, there->bytes, kUnknownOwner, there->stored_at_ns}, clock_.now().s);
   });
 }
 

@@ -55,7 +55,7 @@ class ObjectStore {
   /// Locks come from the directory, so that a client that works on it is seen; all else from the
   /// database.
   void list(const Repository& repository, format::ObjectType type,
-            const std::function<void(const format::ObjectName&, std::uint64_t bytes)>& each);
+            const std::function<void(const ListedObject&)>& each);
 
   /// The reservation is for the repository; it is settled when the object is there.
   std::unique_ptr<Upload> begin(const Repository& repository, const format::ObjectName& name,

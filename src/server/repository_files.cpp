@@ -31,6 +31,10 @@ struct CloseDirectory {
 
 }  // namespace
 
+std::int64_t modified_ns(const struct stat& status) {
+  return std::int64_t{status.st_mtim.tv_sec} * 1'000'000'000 + status.st_mtim.tv_nsec;
+}
+
 std::string file_name(const ObjectName& name) {
   return name.type == ObjectType::config ? name.path() : name.id.hex();
 }
@@ -52,7 +56,7 @@ std::optional<OpenObject> RepositoryFiles::open(const ObjectName& name) const {
     throw Error{ErrorCode::corrupt, name.path() + " is not a regular file"};
   }
   return OpenObject{std::make_shared<const Fd>(std::move(*fd)),
-                    static_cast<std::uint64_t>(status.st_size)};
+                    static_cast<std::uint64_t>(status.st_size), modified_ns(status)};
 }
 
 std::optional<Fd> RepositoryFiles::directory_of(const ObjectName& name) const {
@@ -81,10 +85,12 @@ Fd RepositoryFiles::make_directory_of(const ObjectName& name) const {
   return std::move(*made);
 }
 
-void RepositoryFiles::list(
-    ObjectType type, const std::function<void(const ObjectName&, std::uint64_t)>& each) const {
+void RepositoryFiles::list(ObjectType type,
+                           const std::function<void(const ListedObject&)>& each) const {
   if (type == ObjectType::config) {
-    if (const auto config = open(format::config_name())) each(format::config_name(), config->bytes);
+    if (const auto config = open(format::config_name())) {
+      each({format::config_name(), config->bytes, config->stored_at_ns});
+    }
     return;
   }
   const std::string top{format::directory_name(type)};
@@ -101,9 +107,8 @@ void RepositoryFiles::list(
   }
 }
 
-void RepositoryFiles::list_directory(
-    ObjectType type, const std::string& path,
-    const std::function<void(const ObjectName&, std::uint64_t)>& each) const {
+void RepositoryFiles::list_directory(ObjectType type, const std::string& path,
+                                     const std::function<void(const ListedObject&)>& each) const {
   auto fd = open_beneath(root_, path, O_RDONLY | O_DIRECTORY);
   if (!fd) return;
   const std::unique_ptr<DIR, CloseDirectory> stream{::fdopendir(fd->get())};
@@ -124,7 +129,7 @@ void RepositoryFiles::list_directory(
       throw system_error(errno, fmt::format("looking up {}/{}", path, entry->d_name));
     }
     if (S_ISREG(status.st_mode)) {
-      each({type, *id}, static_cast<std::uint64_t>(status.st_size));
+      each({{type, *id}, static_cast<std::uint64_t>(status.st_size), modified_ns(status)});
     }
   }
 }

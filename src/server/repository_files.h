@@ -2,6 +2,8 @@
 // each request, so that nothing is believed of a directory that somebody has moved away.
 #pragma once
 
+#include <sys/stat.h>
+
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -16,6 +18,14 @@ namespace vgerfs::server {
 struct OpenObject {
   std::shared_ptr<const Fd> fd;
   std::uint64_t bytes = 0;
+  std::int64_t stored_at_ns = 0;  ///< time of last modification, as clients of the directory see it
+};
+
+/// An object as listings show it.
+struct ListedObject {
+  format::ObjectName name;
+  std::uint64_t bytes = 0;
+  std::int64_t stored_at_ns = 0;
 };
 
 /// Works below a descriptor that it does not own. Many threads may use it.
@@ -31,16 +41,17 @@ class RepositoryFiles {
   Fd make_directory_of(const format::ObjectName& name) const;
   /// All objects of a type. Foreign names are skipped. Throws `unavailable` if the type's directory
   /// is missing: that is never an empty list.
-  void list(format::ObjectType type,
-            const std::function<void(const format::ObjectName&, std::uint64_t bytes)>& each) const;
+  void list(format::ObjectType type, const std::function<void(const ListedObject&)>& each) const;
 
  private:
-  void list_directory(
-      format::ObjectType type, const std::string& path,
-      const std::function<void(const format::ObjectName&, std::uint64_t bytes)>& each) const;
+  void list_directory(format::ObjectType type, const std::string& path,
+                      const std::function<void(const ListedObject&)>& each) const;
 
   int root_;
 };
+
+/// Time of last modification since 1970.
+std::int64_t modified_ns(const struct stat& status);
 
 /// The last part of an object's path: "config" or 64 hex digits.
 std::string file_name(const format::ObjectName& name);

@@ -278,11 +278,8 @@ Reply Service::list(const Request& request, const ListRoute& route) {
   const Principal principal = authenticated(request);
   demand(request, principal, route.repository, {.verb = Verb::read, .type = route.type});
   const Repository repository = existing(route.repository);
-  const ListVersion version = request.accept == kListTypeV2 ? ListVersion::v2 : ListVersion::v1;
-  ListText text{version, parts_.store.directory().uploads()};
-  parts_.store.list(
-      repository, route.type,
-      [&](const format::ObjectName& name, std::uint64_t bytes) { text.add(name, bytes); });
+  ListText text{list_version(request.accept), parts_.store.directory().uploads()};
+  parts_.store.list(repository, route.type, [&](const ListedObject& object) { text.add(object); });
   return text.finish();
 }
 
@@ -312,6 +309,7 @@ Reply Service::read(const Request& request, const ReadRoute& route) {
       break;
     case ByteRange::Kind::whole: break;
   }
+  reply.headers.emplace_back("Vgerfs-Stored-At", std::to_string(object->stored_at_ns));
   reply.file = FilePart{object->fd, range.offset, range.bytes};
   return reply;
 }

@@ -72,8 +72,10 @@ void settle_trash_row(const DataDirectory& directory, Change& change, const Tras
     const RepositoryFiles files{repository->get()};
     const auto parked = ParkedName::parse(row.file);
     if (const auto object = files.open(row.object)) {
-      catalog.add_object(row.repository, row.object, object->bytes,
-                         parked ? parked->token : kUnknownOwner, now);
+      catalog.add_object(
+          row.repository,
+          {row.object, object->bytes, parked ? parked->token : kUnknownOwner, object->stored_at_ns},
+          now);
       sync_later(change, files, row.repository, row.object);
     }
   }
@@ -117,10 +119,8 @@ void settle_upload(const DataDirectory& directory, Change& change, const std::st
       is_object = object && ::fstat(object->fd->get(), &named) == 0 &&
                   named.st_ino == status.st_ino && named.st_dev == status.st_dev;
       if (is_object) {
-        if (catalog.add_object(parked->repository, parked->object, object->bytes, parked->token,
-                               now)) {
-          ++result.added;
-        }
+        const ObjectRow row{parked->object, object->bytes, parked->token, object->stored_at_ns};
+        if (catalog.add_object(parked->repository, row, now)) ++result.added;
         sync_later(change, files, parked->repository, parked->object);
       }
     }

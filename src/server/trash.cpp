@@ -34,8 +34,11 @@ void restore_from_trash(const DataDirectory& directory, Catalog& catalog, std::i
   sync(to.get(), row->object.path());
   sync(directory.trash(), "the trash");
   const auto parked = ParkedName::parse(row->file);
-  catalog.add_object(row->repository, row->object, row->bytes,
-                     parked ? parked->token : kUnknownOwner, now);
+  const auto object = files.open(row->object);
+  if (!object) throw system_error(ENOENT, "restoring " + row->object.path());
+  catalog.add_object(
+      row->repository,
+      {row->object, row->bytes, parked ? parked->token : kUnknownOwner, object->stored_at_ns}, now);
   catalog.remove_trash(id);
 }
 

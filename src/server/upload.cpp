@@ -1,12 +1,14 @@
 #include "server/upload.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <utility>
 
 #include "base/error.h"
+#include "server/repository_files.h"
 
 namespace vgerfs::server {
 namespace {
@@ -44,6 +46,9 @@ void Upload::write(ByteView bytes) {
 
 Sha256Digest Upload::finish() {
   if (::fsync(fd_.get()) != 0) throw system_error(errno, "syncing an upload");
+  struct stat status {};
+  if (::fstat(fd_.get(), &status) != 0) throw system_error(errno, "looking at an upload");
+  stored_at_ns_ = modified_ns(status);
   fd_.reset();
   return hash_.finish();
 }

@@ -30,6 +30,8 @@ class Upload {
 
   const ParkedName& name() const noexcept { return name_; }
   std::uint64_t bytes() const noexcept { return bytes_; }
+  /// When its last byte was written; after finish().
+  std::int64_t stored_at_ns() const noexcept { return stored_at_ns_; }
   Reservation& reservation() noexcept { return reservation_; }
 
   /// Gives the file its name as an object, in the open directory. False if the name is taken.
@@ -47,6 +49,7 @@ class Upload {
   Fd fd_;
   Sha256 hash_;
   std::uint64_t bytes_ = 0;
+  std::int64_t stored_at_ns_ = 0;
   std::uint64_t written_behind_ = 0;
   bool kept_ = false;
 };

@@ -1,16 +1,20 @@
 // The stores that must conform: one line each in all_stores().
-#include <atomic>
+#include <optional>
 #include <utility>
 
 #include "backends/forwarding_backend.h"
 #include "backends/local_backend.h"
+#include "backends/rest_backend.h"
 #include "base/sha256.h"
 #include "conformance.h"
+#include "fault_proxy.h"
+#include "rest_server.h"
 #include "support/faulty_backend.h"
 #include "support/fixed_random.h"
 #include "support/manual_clock.h"
 #include "support/memory_backend.h"
 #include "support/temporary_directory.h"
+#include "support/test_seed.h"
 
 namespace vgerfs::testing {
 namespace {
@@ -58,6 +62,38 @@ class Decorated final : public Store {
   std::unique_ptr<Store> inner_;
 };
 
+/// A repository on the real server, through a network that does what it is told.
+class Rest final : public Store {
+ public:
+  enum class Network { direct, proxy, foreign, faulty };
+
+  explicit Rest(Network network) : network_(network) {
+    if (network != Network::direct) proxy_.emplace(server_.socket());
+    if (network == Network::foreign) proxy_->hide_extensions(true);
+    backends::create_rest_backend(url(), options());
+    // Prints its seed when it is made.
+    if (network == Network::faulty) proxy_->by_chance(test_seed(), 8);
+  }
+  std::unique_ptr<Backend> open() override { return backends::open_rest_backend(url(), options()); }
+
+ private:
+  std::string url() const {
+    return network_ == Network::direct ? server_.unix_url() : proxy_->url() + "/repo";
+  }
+  static backends::RemoteOptions options() {
+    backends::RemoteOptions options;
+    options.token = RestServer::kToken;
+    options.first_pause = std::chrono::milliseconds{1};
+    options.stall_timeout = std::chrono::milliseconds{500};
+    options.answer_timeout = std::chrono::milliseconds{2000};
+    return options;
+  }
+
+  const Network network_;
+  RestServer server_;
+  std::optional<FaultProxy> proxy_;
+};
+
 std::unique_ptr<Store> local(backends::LocalOptions options = {}) {
   return std::make_unique<Local>(options);
 }
@@ -77,6 +113,10 @@ std::vector<StoreKind> all_stores() {
        [] { return local({.max_open_files = 1, .temporary = Temporary::named}); }},
       {"Forwarding", [] { return std::make_unique<Decorated<Forwarding>>(local()); }},
       {"FaultyWithoutOrders", [] { return std::make_unique<Decorated<FaultyBackend>>(local()); }},
+      {"Rest", [] { return std::make_unique<Rest>(Rest::Network::proxy); }},
+      {"RestOnASocket", [] { return std::make_unique<Rest>(Rest::Network::direct); }, 1000},
+      {"RestOfAnotherServer", [] { return std::make_unique<Rest>(Rest::Network::foreign); }, 100},
+      {"RestOnABadNetwork", [] { return std::make_unique<Rest>(Rest::Network::faulty); }, 100},
   };
 }
 

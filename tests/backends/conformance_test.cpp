@@ -31,6 +31,7 @@ TEST_P(BackendConformance, ReadsAndStatsItsOwnWritesBeforeTheBarrier) {
 
 TEST_P(BackendConformance, HidesWritesFromOthersUntilTheBarrier) {
   for (const ObjectType type : kAllTypes) {
+    if (type == ObjectType::pack && backend_->capabilities().packs_at_once) continue;
     const ObjectName name = write_object(*backend_, type, content(1));
     EXPECT_EQ(other_->stat(name), std::nullopt) << name.path();
     Bytes bytes(1);
@@ -40,10 +41,27 @@ TEST_P(BackendConformance, HidesWritesFromOthersUntilTheBarrier) {
   }
 }
 
-TEST_P(BackendConformance, DropsWritesWithoutABarrier) {
+TEST_P(BackendConformance, ShowsPacksAtOnceWhereItSaysSo) {
+  const bool at_once = backend_->capabilities().packs_at_once;
   const ObjectName name = write_object(*backend_, ObjectType::pack, content(1));
+  EXPECT_EQ(other_->stat(name).has_value(), at_once);
+  EXPECT_EQ(listed(*other_, ObjectType::pack).size(), at_once ? 1U : 0U);
   backend_.reset();
-  EXPECT_EQ(store_->open()->stat(name), std::nullopt);
+  EXPECT_EQ(store_->open()->stat(name).has_value(), at_once);
+}
+
+TEST_P(BackendConformance, DropsWritesWithoutABarrier) {
+  for (const ObjectType type : kAllTypes) {
+    if (type == ObjectType::pack && backend_->capabilities().packs_at_once) continue;
+    const auto writer = store_->open();
+    const ObjectName name = write_object(*writer, type, content(1));
+    EXPECT_TRUE(writer->stat(name));
+  }
+  for (const ObjectType type : kAllTypes) {
+    EXPECT_EQ(store_->open()->stat(type == ObjectType::config ? config_name()
+                                                              : name_of(type, content(1))),
+              std::nullopt);
+  }
 }
 
 TEST_P(BackendConformance, ShowsWritesToOthersAfterTheBarrier) {
@@ -266,7 +284,7 @@ TEST_P(BackendConformance, ARemovedObjectCanBeWrittenAgain) {
   backend_->barrier();
   backend_->remove(name);
   backend_->write(name, content(1));
-  EXPECT_EQ(other_->stat(name), std::nullopt);
+  EXPECT_EQ(other_->stat(name).has_value(), backend_->capabilities().packs_at_once);
   backend_->barrier();
   EXPECT_EQ(stored(*other_, name), content(1));
 }

@@ -16,6 +16,7 @@ using backends::is_location;
 using backends::local_path;
 using backends::open_backend;
 using backends::redacted_location;
+using backends::RemoteOptions;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
@@ -50,13 +51,23 @@ TEST(OpenBackend, OpensLocalLocations) {
 }
 
 TEST(OpenBackend, SaysWhatThisVersionDoesNotHave) {
-  for (const char* location : {"http://host/repo", "https://u:p@host/repo", "rest:http://h/r",
-                               "s3:https://endpoint/bucket/prefix", "sftp://user@host/path",
-                               "sftp:user@host:path", "gopher://host/x"}) {
+  for (const char* location : {"http:host/repo", "rest:/path", "s3:https://endpoint/bucket/prefix",
+                               "sftp://user@host/path", "sftp:user@host:path", "gopher://host/x"}) {
     const Error error = error_of_open(location);
     EXPECT_EQ(error.code(), ErrorCode::unsupported) << location;
     EXPECT_THAT(error.message(), HasSubstr("not in this version"));
   }
+}
+
+TEST(OpenBackend, OpensRestServers) {
+  RemoteOptions options;
+  options.allow_insecure = true;
+  for (const char* location : {"http://host/repo", "https://host/repo/", "rest:https://joe@host/r",
+                               "http+unix:///run/socket:/repo"}) {
+    EXPECT_NO_THROW(open_backend(location, options)) << location;
+  }
+  EXPECT_EQ(open_backend("rest:https://host:1/repo/")->location(), "https://host:1/repo");
+  EXPECT_EQ(error_of_open("http://host/repo").code(), ErrorCode::usage) << "without encryption";
 }
 
 TEST(OpenBackend, RefusesWhatIsNoLocation) {

@@ -45,10 +45,12 @@ TEST(Configuration, TheExampleIsValidAndComplete) {
   const auto parsed = parse(kConfigurationExample);
   for (const auto& p : parsed.problems) ADD_FAILURE() << describe(p, "example");
   const Configuration& c = parsed.configuration;
-  ASSERT_EQ(c.repositories.size(), 2U);
+  ASSERT_EQ(c.repositories.size(), 3U);
   EXPECT_EQ(c.repositories[0].url, "/srv/backup");
   EXPECT_EQ(c.repositories[1].label, "usb");
   EXPECT_EQ(c.repositories[1].encryption.value().key_file, "/etc/vgerfs/usb.key");
+  EXPECT_EQ(c.repositories[2].url, "https://backup.example.com/myrepo");
+  EXPECT_EQ(c.repositories[2].remote.token_file, "/etc/vgerfs/rest-token");
   EXPECT_EQ(c.encryption.passphrase_file, "/etc/vgerfs/passphrase");
   ASSERT_EQ(c.sources.size(), 2U);
   EXPECT_THAT(c.sources[0].paths, ElementsAre("/home"));
@@ -145,6 +147,37 @@ TEST(Configuration, SourcesNeedALabelAndOneKindOfPath) {
               ElementsAre("2:33 this source has both path and paths"));
   EXPECT_THAT(problems("repositories:\n  - label: a\n"),
               ElementsAre("2:5 this repository has no url"));
+}
+
+TEST(Configuration, SaysHowAServerIsReached) {
+  const auto parsed = parse(
+      "repositories:\n  - url: https://host/r\n    rest_token: abc\n    rest_user: joe\n"
+      "    ca_file: ca.pem\n    client_cert: /c.pem\n    client_key: /k.pem\n"
+      "    allow_insecure: true\n    upload_limit: 500K\n    download_limit: 2M\n");
+  for (const auto& p : parsed.problems) ADD_FAILURE() << describe(p, "it");
+  ASSERT_EQ(parsed.configuration.repositories.size(), 1U);
+  const RemoteSettings& remote = parsed.configuration.repositories[0].remote;
+  EXPECT_EQ(remote.token, "abc");
+  EXPECT_EQ(remote.user, "joe");
+  EXPECT_THAT(remote.ca_file.value(), testing::EndsWith("/ca.pem"));
+  EXPECT_EQ(remote.ca_file->front(), '/');
+  EXPECT_EQ(remote.client_certificate, "/c.pem");
+  EXPECT_EQ(remote.client_key, "/k.pem");
+  EXPECT_TRUE(remote.allow_insecure);
+  EXPECT_EQ(remote.upload_limit, 500U << 10);
+  EXPECT_EQ(remote.download_limit, 2U << 20);
+}
+
+TEST(Configuration, RefusesWhatWouldBeMisunderstoodAboutAServer) {
+  EXPECT_THAT(
+      problems("repositories:\n  - {url: \"https://h/r\", rest_token: a, rest_token_file: b}\n"),
+      ElementsAre("2:58 this repository has both rest_token and rest_token_file"));
+  EXPECT_THAT(problems("repositories:\n  - {url: \"https://h/r\", upload_limit: fast}\n"),
+              ElementsAre(HasSubstr("upload_limit expects a number of bytes")));
+  const auto parsed = parse("repositories:\n  - {url: \"https://joe:secret@h/r\"}\n");
+  ASSERT_EQ(parsed.problems.size(), 1U);
+  EXPECT_THAT(parsed.problems[0].message, testing::Not(HasSubstr("secret")));
+  EXPECT_THAT(parsed.problems[0].hint, HasSubstr("rest_token_file"));
 }
 
 TEST(Configuration, APassphraseInTheFileIsRefused) {

@@ -393,6 +393,12 @@ int main(int argc, char** argv) {
     add_facts(*keyring, seeds);
     add_journal(*keyring, argv[2], seeds);
     seeds.add("yaml", bytes_of(cli::kConfigurationExample));
+    const std::string id(64, 'a');
+    for (const std::string& list :
+         {"[\"" + id + "\",\"tmp\"]", "[{\"name\":\"" + id + "\",\"size\":7}]",
+          "[{\"name\":\"" + id + "\",\"size\":7,\"stored_at_ns\":1764353550123456789}]"}) {
+      seeds.add("rest_list", bytes_of(list));
+    }
   } catch (const std::exception& error) {
     return std::fprintf(stderr, "make_seeds: %s\n", error.what()), 1;
   }

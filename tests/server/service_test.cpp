@@ -1,6 +1,7 @@
 #include "server/service.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 
 #include <filesystem>
 #include <string>
@@ -171,12 +172,60 @@ TEST_F(ServiceTest, ListsInBothVersions) {
   EXPECT_EQ(status(Method::get, "/none/index/", "configured"), 404);
 }
 
+TEST_F(ServiceTest, SaysWhenObjectsWereStoredAsTheirFilesDo) {
+  for (const ObjectType type : {ObjectType::pack, ObjectType::lock}) {
+    ASSERT_EQ(put("append", "bytes", type), 200);
+    const auto name = object_of("bytes").id;
+    struct stat status {};
+    const format::ObjectName object{type, name};
+    ASSERT_EQ(::stat((directory_ / ("data/repo/" + object.path())).c_str(), &status), 0);
+    const Reply list = ask(Method::get, fmt::format("/repo/{}/", format::directory_name(type)),
+                           "read", std::nullopt, {.accept = std::string{kListTypeTimes}});
+    EXPECT_EQ(list.content_type, kListTypeTimes);
+    EXPECT_EQ(list.text, fmt::format(R"([{{"name":"{}","size":5,"stored_at_ns":{}}}])", name.hex(),
+                                     modified_ns(status)));
+    for (const Method method : {Method::head, Method::get}) {
+      const Reply one = ask(method, target_of("bytes", type), "read");
+      EXPECT_EQ(one.headers.back().first, "Vgerfs-Stored-At");
+      EXPECT_EQ(one.headers.back().second, std::to_string(modified_ns(status)));
+    }
+  }
+}
+
+TEST_F(ServiceTest, ARescanKnowsTheFilesTimes) {
+  ASSERT_EQ(status(Method::post, "/repo/config", "admin", "config"), 200);
+  const std::string path = directory_ / "data/other";
+  std::filesystem::copy(directory_ / "data/repo", path, std::filesystem::copy_options::recursive);
+  const std::string object = path + "/index/" + std::string(64, 'a');
+  { const Fd file = open_file(object, O_WRONLY | O_CREAT, 0600); }
+  const timespec times[2] = {{1'000'000'000, 5}, {1'000'000'000, 5}};
+  ASSERT_EQ(::utimensat(AT_FDCWD, object.c_str(), times, 0), 0);
+  const Reply list = ask(Method::get, "/other/index/", "configured", std::nullopt,
+                         {.accept = std::string{kListTypeTimes}});
+  EXPECT_NE(list.text.find("\"stored_at_ns\":1000000000000000005"), std::string::npos) << list.text;
+}
+
+TEST_F(ServiceTest, EveryReplySaysWhoAnswersAndWhen) {
+  const std::string header = header_text({.status = 404}, 784'111'777);
+  EXPECT_NE(header.find("\r\nVgerfs-Api: 1\r\n"), std::string::npos);
+  EXPECT_NE(header.find("\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\n"), std::string::npos);
+}
+
+TEST_F(ServiceTest, ARefusalTellsAConflictFromAPolicy) {
+  ASSERT_EQ(status(Method::post, "/repo/config", "admin", "config"), 200);
+  const Reply conflict = ask(Method::post, "/repo/config", "admin", "another");
+  EXPECT_EQ(conflict.status, 403);
+  ASSERT_FALSE(conflict.headers.empty());
+  EXPECT_EQ(conflict.headers[0], (std::pair<std::string, std::string>{"Vgerfs-Error", "exists"}));
+  EXPECT_TRUE(ask(Method::post, "/repo/config", "read", "another").headers.empty());
+}
+
 TEST_F(ServiceTest, LargeListsLieInAFile) {
   ListText text{ListVersion::v2, world_.directory.uploads()};
   std::string expected = "[";
   for (int i = 0; i < 5000; ++i) {
     const auto name = object_of(std::to_string(i));
-    text.add(name, 7);
+    text.add({name, 7, 0});
     expected += fmt::format(R"({}{{"name":"{}","size":7}})", i == 0 ? "" : ",", name.id.hex());
   }
   expected += ']';

@@ -53,9 +53,8 @@ struct StoreWorld {
   std::map<std::string, std::uint64_t> listed(const Repository& repository,
                                               format::ObjectType type = format::ObjectType::pack) {
     std::map<std::string, std::uint64_t> found;
-    store->list(repository, type, [&](const format::ObjectName& name, std::uint64_t bytes) {
-      found[name.id.hex()] = bytes;
-    });
+    store->list(repository, type,
+                [&](const ListedObject& object) { found[object.name.id.hex()] = object.bytes; });
     return found;
   }
 
@@ -65,8 +64,7 @@ struct StoreWorld {
     std::map<std::string, std::uint64_t> found;
     const auto root = directory.open_repository(repository.name);
     RepositoryFiles{root->get()}.list(
-        type,
-        [&](const format::ObjectName& name, std::uint64_t bytes) { found[name.id.hex()] = bytes; });
+        type, [&](const ListedObject& object) { found[object.name.id.hex()] = object.bytes; });
     return found;
   }
 

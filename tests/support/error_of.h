@@ -5,6 +5,8 @@
 #include <string_view>
 #include <utility>
 
+#include <gtest/gtest.h>
+
 #include "base/error.h"
 
 namespace vgerfs::testing {
@@ -20,6 +22,18 @@ std::string_view error_of(Code&& code) {
     return to_string(error.code());
   }
   return "none";
+}
+
+/// The Error itself; one of code `interrupted` without a message if nothing was thrown.
+template <class Code>
+Error thrown_by(Code&& code) {
+  try {
+    static_cast<void>(std::forward<Code>(code)());
+  } catch (const Error& error) {
+    return error;
+  }
+  ADD_FAILURE() << "no error was thrown";
+  return Error{ErrorCode::interrupted, {}};
 }
 
 }  // namespace vgerfs::testing

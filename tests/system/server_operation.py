@@ -290,7 +290,8 @@ def restic_lives_behind(server, url, certificate):
     check(server.listed()[name_of(data)] == len(data), "the body of 64 MiB did not arrive")
 
 
-def restic_lives_on_it_behind_nginx_with_tls(server):
+def behind_nginx(server):
+    """The server, which runs, behind nginx with TLS: a context with URL and certificate."""
     def command_line(work, port):
         with open(work + "/nginx.conf", "w", encoding="ascii") as out:
             out.write("daemon off; worker_processes 1; pid %s/pid; error_log stderr; %s events {}\nhttp {\naccess_log off;\n" % (
@@ -300,14 +301,18 @@ def restic_lives_on_it_behind_nginx_with_tls(server):
             out.write("server { listen 127.0.0.1:%d ssl http2; server_name localhost; ssl_certificate %s/crt; ssl_certificate_key %s/key;\n%s\n} }\n"
                       % (port, work, work, example("nginx.conf", server)))
         return ["/usr/sbin/nginx", "-c", work + "/nginx.conf", "-p", work]
+    return proxy(server, "nginx", command_line)
+
+
+def restic_lives_on_it_behind_nginx_with_tls(server):
     server.start()
-    with proxy(server, "nginx", command_line) as (url, certificate):
+    with behind_nginx(server) as (url, certificate):
         restic_lives_behind(server, url, certificate)
         for kind in ("client_body", "proxy"):
             check(not os.listdir("%s/nginx/%s" % (server.work, kind)), "nginx has buffered on its disk")
 
 
-def restic_lives_on_it_behind_caddy_with_tls(server):
+def behind_caddy(server):
     def command_line(work, port):
         with open(work + "/Caddyfile", "w", encoding="ascii") as out:
             # What the test adds: no administration port, nothing of this machine's trust is touched, a certificate of its own.
@@ -315,8 +320,12 @@ def restic_lives_on_it_behind_caddy_with_tls(server):
             out.write(example("Caddyfile", server).replace("backup.example.com {", "https://localhost:%d {\nbind 127.0.0.1\ntls %s/crt %s/key"
                                                            % (port, work, work)))
         return ["caddy", "run", "--config", work + "/Caddyfile", "--adapter", "caddyfile"]
+    return proxy(server, "caddy", command_line)
+
+
+def restic_lives_on_it_behind_caddy_with_tls(server):
     server.start()
-    with proxy(server, "caddy", command_line) as (url, certificate):
+    with behind_caddy(server) as (url, certificate):
         restic_lives_behind(server, url, certificate)
 
 

@@ -1,0 +1,77 @@
+// restic's REST protocol from the client's side (docs/PROTOCOL.md): what requests say, what answers
+// mean, what is tried again. Works with any server of that protocol; what vgerfs-server can do
+// beyond it is found out from its answers.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <mutex>
+#include <optional>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "backends/backend.h"
+#include "backends/http_client.h"
+#include "backends/remote_options.h"
+#include "backends/rest_location.h"
+
+namespace vgerfs::backends {
+
+/// Thread-safe. Every call tries again what may succeed later, and throws Error: denied, no_space,
+/// unavailable, usage, interrupted; no message holds the token.
+class RestWire {
+ public:
+  RestWire(RestLocation location, RemoteOptions options);
+
+  /// Makes the repository's place; success if it is there.
+  void create();
+  std::optional<ObjectInfo> head(const format::ObjectName& name);
+  /// Fills `out` with the bytes from `offset` on; asks for the rest again when an answer breaks
+  /// off. False if the object is certainly absent. Throws corrupt if it ends before.
+  bool get(const format::ObjectName& name, std::uint64_t offset, MutableBytes out);
+  /// Success too if the same bytes are there already. Durable when it returns. Throws exists if
+  /// others are.
+  void post(const format::ObjectName& name, ByteView bytes);
+  /// Success too if it is absent.
+  void remove(const format::ObjectName& name);
+  /// All objects of a type but config, complete.
+  std::vector<ObjectInfo> list(format::ObjectType type);
+
+  /// Whether `list` and `head` say when objects were stored. Asks the server if nobody has yet.
+  bool shows_times();
+  /// The server's time as far as its answers have told it.
+  Timestamp now() const;
+  /// Whether these bytes are what the object holds.
+  bool has_content(const format::ObjectName& name, ByteView bytes);
+  const std::string& location() const noexcept { return location_.shown; }
+
+ private:
+  struct Call;
+
+  std::string url(const format::ObjectName& name) const;
+  HttpReply perform(Call& call);
+  void learn(const HttpReply& reply);
+  void expect_absence(const format::ObjectName& name);
+  void note_presence(format::ObjectType type);
+  bool is_present();
+  [[nodiscard]] Error failure(const std::string& what, const HttpReply& reply) const;
+  [[nodiscard]] Error transport_failure(const std::string& what, const HttpResult& result) const;
+  std::string without_token(std::string text) const;
+  void find_sizes(std::vector<ObjectInfo>& objects, const std::vector<std::size_t>& unknown);
+
+  enum class Kind { unknown, vgerfs, other };
+
+  const RestLocation location_;
+  const RemoteOptions options_;
+  HttpClient client_;
+  std::atomic<Kind> kind_ = Kind::unknown;
+  std::atomic<bool> has_answered_ = false;
+  std::atomic<bool> was_present_ = false;  ///< the repository, for certain, at some time
+  std::atomic<std::int64_t> ahead_s_ = 0;  ///< the server's clock, of this machine's
+  std::mutex random_mutex_;                // a leaf
+  std::minstd_rand random_;                // guarded by it
+};
+
+}  // namespace vgerfs::backends

@@ -1,0 +1,245 @@
+#!/usr/bin/python3
+"""Our client and our mount over REST: vgerfs-server, alone and behind nginx and caddy with TLS, and rclone's server."""
+import contextlib
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+
+from server_operation import behind_caddy, behind_nginx
+from server_world import PATIENCE, TOKEN, Server, clean_environment, make_tree
+from world import World, check, compare, main, rsync_silent, run, skip, slice_of_usr
+
+FAILED = 1
+
+
+class RestWorld(World):
+    """A work directory, and a repository on a server once one of the methods has started it."""
+
+    def __init__(self):  # pylint: disable=super-init-not-called
+        self.work = tempfile.mkdtemp(prefix="vgerfs-test-")
+        self.full = self.secret("full")
+        self.mounts, self.certificate, self.server, self.data = [], None, None, None
+        self.token_file = self.work + "/token"
+        self.stack = contextlib.ExitStack()
+        self.give_token(TOKEN)
+
+    def give_token(self, token):
+        with open(self.token_file, "w", opener=lambda p, f: os.open(p, f, 0o600)) as out:
+            out.write(token + "\n")
+
+    def environment(self, client):
+        env = {**clean_environment(), **super().environment(client)}
+        for name in list(env):
+            if name.lower().endswith("_proxy"):
+                del env[name]
+        env["VGERFS_REST_TOKEN_FILE"] = self.token_file
+        if self.certificate:
+            env["VGERFS_CA_FILE"] = self.certificate
+        return env
+
+    def mount(self, *options, **more):
+        options += ("rest-token-file=" + self.token_file,)
+        if self.certificate:
+            options += ("ca-file=" + self.certificate,)
+        return super().mount(*options, **more)
+
+    def on_our_server(self, *lines):
+        self.server = Server(*lines)
+        self.stack.callback(self.server.close)
+        self.server.start()
+        self.data = self.server.data + "/repo"
+        self.repository = "http://127.0.0.1:%d/repo" % self.server.port
+
+    def behind(self, proxy):
+        self.on_our_server()
+        url, self.certificate = self.stack.enter_context(proxy(self.server))
+        self.repository = url + "repo"
+
+    def on_rclone(self):
+        if not shutil.which("rclone"):
+            skip("needs rclone")
+        self.data = self.work + "/rclone"
+        os.mkdir(self.data)
+        with contextlib.closing(socket.create_server(("127.0.0.1", 0))) as free:
+            port = free.getsockname()[1]
+        process = subprocess.Popen(["rclone", "serve", "restic", "--addr", "127.0.0.1:%d" % port, "--user", "joe", "--pass", TOKEN,
+                                    self.data], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                                   env=clean_environment(HOME=self.work))
+        self.stack.callback(process.wait)
+        self.stack.callback(process.terminate)
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            check(process.poll() is None and time.monotonic() < deadline, "rclone does not listen")
+            with contextlib.suppress(OSError), contextlib.closing(socket.create_connection(("127.0.0.1", port))):
+                break
+            time.sleep(0.05)
+        self.repository = "http://joe@127.0.0.1:%d" % port
+
+    def stored(self):
+        return sum(os.path.getsize(os.path.join(top, name)) for top, _, names in os.walk(self.data) for name in names)
+
+    def close(self):
+        for mount in self.mounts:
+            mount.end()
+        self.mounts = []
+        try:
+            self.stack.close()
+        finally:
+            shutil.rmtree(self.work, ignore_errors=True)
+
+
+def restored(world, snapshot, expected):
+    out = world.work + "/out"
+    shutil.rmtree(out, ignore_errors=True)
+    os.mkdir(out)
+    world.admin("restore", snapshot, out)
+    compare(expected, out)
+
+
+def whole_life(world):
+    """Every command; then the mount."""
+    source = make_tree(world.work + "/source")
+    world.admin("init")
+    check(world.admin("init", ok=None).returncode != 0, "a second init took the place of the first")
+    world.admin("backup", "--source", "home", source)
+    first = world.snapshots("home")[0]["id"]
+    restored(world, "latest:home", source)
+    check(world.admin_json("info")["snapshots"] == 1, "info does not count one snapshot")
+    check("large" in world.admin("ls", "latest:home").text, "ls does not show the file")
+    check(world.admin("find", "large").text, "find finds nothing")
+    before = world.stored()
+    world.admin("backup", "--source", "home", source)
+    check(world.stored() < before + (1 << 20), "what was known was sent again")
+    make_tree(source, seed=2)
+    world.admin("backup", "--source", "home", source, client="another")
+    restored(world, "latest:home", source)
+    world.admin("check", "--read-data")
+    world.admin("delete", first)
+    world.admin("undelete", first)
+    world.admin("delete", first)
+    world.admin("prune", "--keep-last", "1")
+    check(len(world.snapshots("home")) == 1, "prune left %d snapshots" % len(world.snapshots("home")))
+    world.admin("init", repository=world.work + "/copy")
+    world.admin("copy", "--to", world.work + "/copy")
+    check("home" in world.admin("list", repository=world.work + "/copy").text, "the snapshot was not copied")
+    before = world.stored()
+    world.admin("compact", "--now")
+    check(world.stored() < before - (4 << 20), "compact gave %d bytes back" % (before - world.stored()))
+    world.admin("check", "--read-data")
+    restored(world, "latest:home", source)
+    mount_takes_and_gives(world)
+    check(not world.admin_json("lock", "list"), "locks are left")
+    world.admin("check", "--read-data", client="who knows nothing")
+
+
+def mount_takes_and_gives(world):
+    source = world.work + "/usr"
+    slice_of_usr(source, 500)
+    mount = world.mount()
+    run("rsync", "-aHAX", source + "/", mount.ingest + "/usr/")
+    mount.commit("usr")
+    compare(source, mount.snapshot("usr"))
+    with open("/proc/%d/cmdline" % mount.pid(), "rb") as line:
+        check(TOKEN.encode() not in line.read(), "the token is in the daemon's command line")
+    mount.unmount()
+    # Once more, by a client that reads all of it from the server.
+    mount = world.mount("ro", client="reader")
+    rsync_silent(source, mount.snapshot("usr"))
+    compare(world.work + "/source", mount.snapshot("home"))
+    mount.unmount()
+
+
+def over_our_server(world):
+    world.on_our_server()
+    whole_life(world)
+
+
+def behind_nginx_with_tls(world):
+    world.behind(behind_nginx)
+    whole_life(world)
+    certificate, world.certificate = world.certificate, None
+    refused = world.admin("list", ok=None)
+    check(refused.returncode != 0 and "ca_file" in refused.errors, "an unknown authority: %s" % refused.errors)
+    world.certificate = certificate
+
+
+def behind_caddy_with_tls(world):
+    world.behind(behind_caddy)
+    whole_life(world)
+
+
+def over_rclone(world):
+    world.on_rclone()
+    whole_life(world)
+
+
+def give_new_token(world, role):
+    token = world.server.make_token(role, role, "repo")
+    deadline = time.monotonic() + PATIENCE
+    while world.server.send("GET", "/repo/config", token=token).status != 200:  # a running server looks from time to time
+        check(time.monotonic() < deadline, "a new token is not known")
+        time.sleep(0.1)
+    world.give_token(token)
+
+
+def a_token_decides_and_is_never_shown(world):
+    world.on_our_server()
+    world.admin("init")
+    source = make_tree(world.work + "/source")
+    world.admin("backup", "--source", "home", source)
+    world.give_token("not-the-right-token")
+    refused = world.admin("-v", "-v", "list", ok=(FAILED,))
+    check("does not accept the token" in refused.errors, "a wrong token: %s" % refused.errors)
+    check("not-the-right-token" not in refused.text + refused.errors, "the token is in a message")
+    give_new_token(world, "append")
+    world.admin("backup", "--source", "home", make_tree(source, seed=2))
+    world.admin("delete", "latest:home")  # a record: that is added, too
+    check(world.admin("compact", "--now", ok=None).returncode != 0, "an append token deleted something")
+    give_new_token(world, "read")
+    world.admin("list")
+    world.admin("backup", "--source", "home", source, ok=(FAILED,))
+
+
+def a_server_that_goes_away_comes_back(world):
+    world.on_our_server()
+    world.admin("init")
+    source = make_tree(world.work + "/source", large=64 << 20)
+    port = world.server.port
+    world.server.configure('listen = "127.0.0.1:%d"' % port)
+
+    def torment():
+        for _ in range(3):
+            time.sleep(0.3)
+            world.server.kill()
+            time.sleep(0.5)
+            world.server.start()
+    tormentor = threading.Thread(target=torment)
+    tormentor.start()
+    try:
+        world.admin("--limit-upload", "30M", "backup", "--source", "home", source)
+    finally:
+        tormentor.join()
+    world.admin("check", "--read-data")
+    restored(world, "latest:home", source)
+
+
+def a_full_quota_says_so_and_can_be_pruned(world):
+    world.on_our_server("quota_bytes = 20000000")
+    world.admin("init")
+    small = make_tree(world.work + "/small", large=4 << 20)
+    world.admin("backup", "--source", "small", small)
+    large = make_tree(world.work + "/large", seed=3, large=40 << 20)
+    refused = world.admin("backup", "--source", "large", large, ok=None)
+    check(refused.returncode != 0 and "no space left" in refused.errors, "a full quota: %s" % refused.errors)
+    world.admin("compact", "--now")
+    world.admin("check", "--read-data")
+    restored(world, "latest:small", small)
+
+
+if __name__ == "__main__":
+    main(over_our_server, behind_nginx_with_tls, behind_caddy_with_tls, over_rclone, a_token_decides_and_is_never_shown,
+         a_server_that_goes_away_comes_back, a_full_quota_says_so_and_can_be_pruned, world=RestWorld)
