@@ -1,5 +1,6 @@
 #include "server/catalog.h"
 
+#include <limits>
 #include <string_view>
 #include <utility>
 
@@ -12,7 +13,7 @@ namespace {
 using format::ObjectName;
 using format::ObjectType;
 
-constexpr std::int64_t kVersion = 2;
+constexpr std::int64_t kVersion = 3;
 
 constexpr const char* kSchema = R"(
 CREATE TABLE repositories(
@@ -20,7 +21,8 @@ CREATE TABLE repositories(
   name TEXT NOT NULL UNIQUE,
   created_at INTEGER NOT NULL,
   last_backup_at INTEGER,
-  sequence INTEGER NOT NULL DEFAULT 0) STRICT;
+  sequence INTEGER NOT NULL DEFAULT 0,
+  chain BLOB NOT NULL) STRICT;
 CREATE TABLE objects(
   repository INTEGER NOT NULL,
   type TEXT NOT NULL,
@@ -64,14 +66,35 @@ CREATE TABLE tokens(
   created_at INTEGER NOT NULL,
   expires_at INTEGER,
   revoked_at INTEGER) STRICT;
-PRAGMA user_version = 2;
+)";
+
+/// What version 3 brought: the history of changes. A repository's begins with a number of its own,
+/// so that one that is made anew under an old name is told from it.
+constexpr const char* kChangesSchema = R"(
+CREATE TABLE changes(
+  repository INTEGER NOT NULL,
+  sequence INTEGER NOT NULL,
+  is_added INTEGER NOT NULL,
+  type TEXT NOT NULL,
+  name BLOB NOT NULL,
+  bytes INTEGER NOT NULL,
+  stored_at_ns INTEGER NOT NULL,
+  at INTEGER NOT NULL,
+  token TEXT NOT NULL,
+  chain_before BLOB NOT NULL,
+  PRIMARY KEY(repository, sequence)) STRICT, WITHOUT ROWID;
+PRAGMA user_version = 3;
+)";
+
+constexpr const char* kSchemaFrom2 = R"(
+ALTER TABLE repositories ADD COLUMN chain BLOB NOT NULL DEFAULT x'';
+UPDATE repositories SET chain = randomblob(32);
 )";
 
 /// From version 1, which knew the second in which an object came.
 constexpr const char* kSchemaFrom1 = R"(
 ALTER TABLE objects RENAME COLUMN added_at TO stored_at_ns;
 UPDATE objects SET stored_at_ns = stored_at_ns * 1000000000;
-PRAGMA user_version = 2;
 )";
 
 ObjectType type_of(const Statement& row, int column) {
@@ -86,7 +109,19 @@ std::optional<std::int64_t> optional_integer(const Statement& row, int column) {
 }
 
 RepositoryRow repository_of(const Statement& row) {
-  return {row.integer(0), std::string{row.text(1)}, optional_integer(row, 2)};
+  return {.id = row.integer(0),
+          .name = std::string{row.text(1)},
+          .created_at = row.integer(2),
+          .last_backup_at = optional_integer(row, 3),
+          .head = {row.number<std::uint64_t>(4), row.array<32>(5)}};
+}
+
+/// What the history calls whoever did it.
+std::string token_name(Database& database, std::int64_t token) {
+  if (token == kConfiguredToken) return "configured";
+  auto row = database.query("SELECT name FROM tokens WHERE id = ?1");
+  row.bind(token);
+  return row.step() ? std::string{row.text(0)} : "directory";
 }
 
 TrashRow trash_of(const Statement& row) {
@@ -114,31 +149,40 @@ void Catalog::make_schema(Database& database) {
   }
   if (version == 0) database.execute(kSchema);
   if (version == 1) database.execute(kSchemaFrom1);
+  if (version == 1 || version == 2) database.execute(kSchemaFrom2);
+  if (version < 3) database.execute(kChangesSchema);
   transaction.commit();
 }
 
 std::optional<RepositoryRow> Catalog::find_repository(const RepositoryName& name) {
-  auto row = database_.query("SELECT id, name, last_backup_at FROM repositories WHERE name = ?1");
+  auto row = database_.query(
+      "SELECT id, name, created_at, last_backup_at, sequence, chain FROM repositories"
+      " WHERE name = ?1");
   row.bind(name.text());
   return row.step() ? std::optional{repository_of(row)} : std::nullopt;
 }
 
 std::optional<RepositoryRow> Catalog::find_repository(std::int64_t id) {
-  auto row = database_.query("SELECT id, name, last_backup_at FROM repositories WHERE id = ?1");
+  auto row = database_.query(
+      "SELECT id, name, created_at, last_backup_at, sequence, chain FROM repositories"
+      " WHERE id = ?1");
   row.bind(id);
   return row.step() ? std::optional{repository_of(row)} : std::nullopt;
 }
 
 std::vector<RepositoryRow> Catalog::repositories() {
   std::vector<RepositoryRow> found;
-  auto row = database_.query("SELECT id, name, last_backup_at FROM repositories ORDER BY name");
+  auto row = database_.query(
+      "SELECT id, name, created_at, last_backup_at, sequence, chain FROM repositories"
+      " ORDER BY name");
   while (row.step()) found.push_back(repository_of(row));
   return found;
 }
 
 std::int64_t Catalog::add_repository(const RepositoryName& name, std::int64_t now) {
   if (const auto known = find_repository(name)) return known->id;
-  database_.query("INSERT INTO repositories(name, created_at) VALUES(?1, ?2)")
+  database_
+      .query("INSERT INTO repositories(name, created_at, chain) VALUES(?1, ?2, randomblob(32))")
       .bind(name.text(), now)
       .run();
   return database_.last_row();
@@ -169,20 +213,42 @@ void Catalog::list_objects(std::int64_t repository, ObjectType type,
   }
 }
 
-std::int64_t Catalog::next_sequence(std::int64_t repository) {
-  auto row = database_.query(
-      "UPDATE repositories SET sequence = sequence + 1 WHERE id = ?1 RETURNING sequence");
-  row.bind(repository);
-  if (!row.step()) throw Error{ErrorCode::no_repository, "the repository is gone"};
-  const std::int64_t sequence = row.integer(0);
-  row.step();  // ends the statement
-  return sequence;
+std::int64_t Catalog::record_change(std::int64_t repository, std::int64_t token,
+                                    format::StoreChange change) {
+  Sha256Digest before{};
+  {
+    auto row = database_.query(
+        "UPDATE repositories SET sequence = sequence + 1 WHERE id = ?1 RETURNING sequence, chain");
+    row.bind(repository);
+    if (!row.step()) throw Error{ErrorCode::no_repository, "the repository is gone"};
+    change.sequence = row.number<std::uint64_t>(0);
+    before = row.array<32>(1);
+    row.step();  // ends the statement
+  }
+  change.token = token_name(database_, token);
+  const Sha256Digest hash = format::link_hash(before, change);
+  database_.query("UPDATE repositories SET chain = ?2 WHERE id = ?1").bind(repository, hash).run();
+  database_
+      .query(
+          "INSERT INTO changes(repository, sequence, is_added, type, name, bytes, stored_at_ns, at,"
+          " token, chain_before) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)")
+      .bind(repository, change.sequence, change.is_added,
+            format::directory_name(change.object.type), change.object.id, change.bytes,
+            change.stored_at_ns, change.at_s, change.token, before)
+      .run();
+  touched_.insert(repository);
+  return static_cast<std::int64_t>(change.sequence);
 }
 
 bool Catalog::add_object(std::int64_t repository, const ObjectRow& object, std::int64_t now) {
   const ObjectName& name = object.name;
   if (find_object(repository, name)) return false;
-  const std::int64_t sequence = next_sequence(repository);
+  const std::int64_t sequence = record_change(repository, object.token,
+                                              {.is_added = true,
+                                               .object = name,
+                                               .bytes = object.bytes,
+                                               .stored_at_ns = object.stored_at_ns,
+                                               .at_s = now});
   database_
       .query(
           "INSERT INTO objects(repository, type, name, bytes, token, sequence, stored_at_ns)"
@@ -198,17 +264,61 @@ bool Catalog::add_object(std::int64_t repository, const ObjectRow& object, std::
   return true;
 }
 
-bool Catalog::remove_object(std::int64_t repository, const ObjectName& name) {
+bool Catalog::remove_object(std::int64_t repository, const ObjectName& name, std::int64_t token,
+                            std::int64_t now) {
+  const auto known = find_object(repository, name);
+  if (!known) return false;
   database_.query("DELETE FROM objects WHERE repository = ?1 AND type = ?2 AND name = ?3")
       .bind(repository, format::directory_name(name.type), name.id)
       .run();
-  const bool removed = database_.changed_rows() > 0;
-  if (removed) next_sequence(repository);
-  return removed;
+  record_change(repository, token,
+                {.is_added = false,
+                 .object = name,
+                 .bytes = known->bytes,
+                 .stored_at_ns = known->stored_at_ns,
+                 .at_s = now});
+  return true;
 }
 
-void Catalog::remove_all_objects(std::int64_t repository) {
-  database_.query("DELETE FROM objects WHERE repository = ?1").bind(repository).run();
+void Catalog::changes_since(std::int64_t repository, std::uint64_t since,
+                            const std::function<bool(const format::StoreChange&)>& each) {
+  auto row = database_.query(
+      "SELECT sequence, is_added, type, name, bytes, stored_at_ns, at, token FROM changes"
+      " WHERE repository = ?1 AND sequence > ?2 ORDER BY sequence");
+  row.bind(repository, since);
+  while (row.step()) {
+    const bool goes_on = each({.sequence = row.number<std::uint64_t>(0),
+                               .is_added = row.integer(1) != 0,
+                               .object = {type_of(row, 2), row.id<ObjectId>(3)},
+                               .bytes = row.number<std::uint64_t>(4),
+                               .stored_at_ns = row.integer(5),
+                               .at_s = row.integer(6),
+                               .token = std::string{row.text(7)}});
+    if (!goes_on) return;
+  }
+}
+
+std::optional<Sha256Digest> Catalog::hash_at(std::int64_t repository, std::uint64_t sequence) {
+  auto row =
+      database_.query("SELECT chain_before FROM changes WHERE repository = ?1 AND sequence = ?2");
+  row.bind(repository, sequence + 1);
+  return row.step() ? std::optional{row.array<32>(0)} : std::nullopt;
+}
+
+void Catalog::forget_changes_before(std::int64_t time) {
+  for (const RepositoryRow& repository : repositories()) {
+    std::int64_t first_kept = std::numeric_limits<std::int64_t>::max();
+    {
+      auto row = database_.query(
+          "SELECT sequence FROM changes WHERE repository = ?1 AND at >= ?2"
+          " ORDER BY sequence LIMIT 1");
+      row.bind(repository.id, time);
+      if (row.step()) first_kept = row.integer(0);
+    }
+    database_.query("DELETE FROM changes WHERE repository = ?1 AND sequence < ?2")
+        .bind(repository.id, first_kept)
+        .run();
+  }
 }
 
 std::int64_t Catalog::add_trash(const TrashRow& row) {
@@ -257,9 +367,16 @@ std::vector<TrashRow> Catalog::trash_before(std::int64_t time, int at_most) {
   return found;
 }
 
-std::uint64_t Catalog::trash_bytes() {
-  auto row = database_.query("SELECT coalesce(sum(bytes), 0) FROM trash");
-  return row.step() ? row.number<std::uint64_t>(0) : 0;
+std::vector<TrashTotalRow> Catalog::trash_totals() {
+  std::vector<TrashTotalRow> found;
+  auto row =
+      database_.query("SELECT repository, count(*), sum(bytes) FROM trash GROUP BY repository");
+  while (row.step()) {
+    found.push_back({.repository = row.integer(0),
+                     .objects = row.number<std::uint64_t>(1),
+                     .bytes = row.number<std::uint64_t>(2)});
+  }
+  return found;
 }
 
 std::vector<TotalRow> Catalog::totals() {

@@ -6,11 +6,13 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "base/sqlite.h"
 #include "format/object_name.h"
+#include "format/store_change.h"
 #include "server/repository_name.h"
 
 namespace vgerfs::server {
@@ -22,7 +24,9 @@ inline constexpr std::int64_t kUnknownOwner = -1;    ///< found in the directory
 struct RepositoryRow {
   std::int64_t id = 0;
   std::string name;
+  std::int64_t created_at = 0;                 ///< seconds
   std::optional<std::int64_t> last_backup_at;  ///< seconds; when the last snapshot arrived
+  format::ChainHead head;                      ///< of its changes
 };
 
 struct ObjectRow {
@@ -40,6 +44,13 @@ struct TrashRow {
   std::uint64_t bytes = 0;
   std::int64_t removed_at = 0;
   std::string file;  ///< in trash/
+};
+
+/// What of one repository waits in the trash.
+struct TrashTotalRow {
+  std::int64_t repository = 0;
+  std::uint64_t objects = 0;
+  std::uint64_t bytes = 0;
 };
 
 /// Objects and bytes of one repository, one owner, one type.
@@ -70,9 +81,21 @@ class Catalog {
                     const std::function<void(const ObjectRow&)>& each);
   /// False, and nothing changed, if it is known already. The row's sequence is not looked at.
   bool add_object(std::int64_t repository, const ObjectRow& object, std::int64_t now);
-  /// False if it was not known.
-  bool remove_object(std::int64_t repository, const format::ObjectName& name);
-  void remove_all_objects(std::int64_t repository);
+  /// `token`: who removes it. False if it was not known.
+  bool remove_object(std::int64_t repository, const format::ObjectName& name, std::int64_t token,
+                     std::int64_t now);
+
+  /// The changes after number `since`, oldest first, until `each` returns false; without those that
+  /// were forgotten.
+  void changes_since(std::int64_t repository, std::uint64_t since,
+                     const std::function<bool(const format::StoreChange&)>& each);
+  /// The hash after a change that is not the last; nullopt if the next one is forgotten, or never
+  /// was.
+  std::optional<Sha256Digest> hash_at(std::int64_t repository, std::uint64_t sequence);
+  /// Older ones of all repositories; the heads stay.
+  void forget_changes_before(std::int64_t time);
+  /// The repositories whose objects were changed through this catalog.
+  const std::set<std::int64_t>& touched() const noexcept { return touched_; }
 
   std::int64_t add_trash(const TrashRow& row);
   void remove_trash(std::int64_t id);
@@ -81,14 +104,16 @@ class Catalog {
   std::vector<TrashRow> trash();
   /// Removed before this second.
   std::vector<TrashRow> trash_before(std::int64_t time, int at_most);
-  std::uint64_t trash_bytes();
+  std::vector<TrashTotalRow> trash_totals();
 
   std::vector<TotalRow> totals();
 
  private:
-  std::int64_t next_sequence(std::int64_t repository);
+  std::int64_t record_change(std::int64_t repository, std::int64_t token,
+                             format::StoreChange change);
 
   Database& database_;
+  std::set<std::int64_t> touched_;
 };
 
 }  // namespace vgerfs::server

@@ -37,8 +37,11 @@ void Change::sync_before_commit(const std::string& key, Fd directory) {
 void Change::after_commit(std::function<void()> action) { actions_.push_back(std::move(action)); }
 
 CommitQueue::CommitQueue(const std::string& database_path,
-                         std::function<void(Database&)> foreign_change)
-    : database_(database_path, kOptions), foreign_change_(std::move(foreign_change)) {
+                         std::function<void(Database&)> foreign_change,
+                         std::function<void(const std::set<std::int64_t>&)> changed)
+    : database_(database_path, kOptions),
+      foreign_change_(std::move(foreign_change)),
+      changed_(std::move(changed)) {
   Catalog::make_schema(database_);
   look_for_foreign_change();
   thread_ = start_thread("commit", [this](const std::stop_token& stop) { run(stop); });
@@ -101,6 +104,7 @@ void CommitQueue::run_batch(std::vector<Job*>& batch) {
     return;
   }
   for (const auto& action : change.actions_) action();
+  if (changed_ && !change.catalog_.touched().empty()) changed_(change.catalog_.touched());
 }
 
 void CommitQueue::run_one(Job& job, Change& change) {

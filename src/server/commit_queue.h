@@ -8,6 +8,7 @@
 #include <functional>
 #include <map>
 #include <mutex>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -43,9 +44,11 @@ class Change {
 /// Thread-safe. Ends by finishing what it was given.
 class CommitQueue {
  public:
-  /// `foreign_change` runs on the writer's thread, outside a transaction, when another process
-  /// has changed the database, and once at the start.
-  CommitQueue(const std::string& database_path, std::function<void(Database&)> foreign_change);
+  /// Both run on the writer's thread, outside a transaction: `foreign_change` when another process
+  /// has changed the database, and once at the start; `changed` with the repositories whose objects
+  /// a durable change added or removed.
+  CommitQueue(const std::string& database_path, std::function<void(Database&)> foreign_change,
+              std::function<void(const std::set<std::int64_t>&)> changed = {});
   ~CommitQueue();
   CommitQueue(const CommitQueue&) = delete;
   CommitQueue& operator=(const CommitQueue&) = delete;
@@ -68,6 +71,7 @@ class CommitQueue {
 
   Database database_;  // the writer's thread only
   std::function<void(Database&)> foreign_change_;
+  std::function<void(const std::set<std::int64_t>&)> changed_;
   std::int64_t seen_version_ = -1;
   mutable std::mutex mutex_;
   std::condition_variable_any filled_;

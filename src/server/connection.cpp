@@ -89,6 +89,7 @@ class ServedConnection final : public Connection,
         strand_(asio::make_strand(parts.io)),
         socket_(strand_),
         timer_(strand_),
+        bell_timer_(strand_),
         peer_(std::move(peer)),
         ended_(std::move(ended)) {
     // The family is not looked at: the socket is connected already.
@@ -104,6 +105,7 @@ class ServedConnection final : public Connection,
   void drain() override {
     asio::post(strand_, [self = shared_from_this()] {
       self->draining_ = true;
+      self->bell_timer_.cancel();
       if (self->idle_) self->shut_down();
     });
   }
@@ -189,7 +191,7 @@ class ServedConnection final : public Connection,
     parser.header_limit(kMaxHeaderBytes);
     parser.body_limit(boost::none);
     buffer_.reserve(kHeaderBufferBytes);
-    const auto started = steady_clock::now();
+    auto started = steady_clock::now();
     {
       const Deadline deadline{*this, started + seconds(&ServerConfig::request_timeout_seconds)};
       const auto [failure, count] =
@@ -218,9 +220,14 @@ class ServedConnection final : public Connection,
     };
     Answer answer = co_await run_blocking(parts_.disk, begin);
     Reply reply;
+    auto* const live = std::get_if<std::unique_ptr<LiveReply>>(&answer);
     if (auto* const ready = std::get_if<Reply>(&answer)) {
       reply = std::move(*ready);
       reply.closes = reply.closes || !parser.is_done();  // a body that nobody reads
+    } else if (live) {
+      reply = co_await wait_for_reply(**live, request);
+      reply.closes = reply.closes || !parser.is_done();
+      started = steady_clock::now();  // what was waited for is not how long it took
     } else {
       auto& body = *std::get<std::unique_ptr<RequestBody>>(answer);
       reply = co_await take_body(parser, body, request, received);
@@ -230,7 +237,9 @@ class ServedConnection final : public Connection,
     const int status = reply.status;
     const std::uint64_t length = reply.without_body ? 0 : reply.body_bytes();
     bool sent = false;
-    if (parser.is_done()) {
+    if (reply.is_endless) {
+      sent = co_await send(reply) && co_await keep_telling(**live);
+    } else if (parser.is_done()) {
       sent = co_await send(reply);
     } else {
       co_await refuse(std::move(reply));
@@ -238,6 +247,59 @@ class ServedConnection final : public Connection,
     const std::chrono::duration<double> took = steady_clock::now() - started;
     parts_.metrics.count_request(request.method, status, took.count(), received, length);
     co_return sent&& keeps;
+  }
+
+  asio::awaitable<Reply> wait_for_reply(LiveReply& live, const Request& request) {
+    live.listen([connection = weak_from_this()] {
+      const auto self = connection.lock();
+      if (!self) return;
+      asio::post(self->strand_, [self] {
+        self->has_rung_ = true;
+        self->bell_timer_.cancel();
+      });
+    });
+    const auto until = steady_clock::now() + live.patience();
+    std::exception_ptr failure;
+    try {
+      for (;;) {
+        has_rung_ = false;
+        const bool is_last = draining_ || steady_clock::now() >= until;
+        const auto ask = [&] { return live.reply(is_last); };
+        auto reply = co_await run_blocking(parts_.disk, ask);
+        if (reply) co_return std::move(*reply);
+        co_await wait_for_bell(until);
+      }
+    } catch (...) {
+      failure = std::current_exception();
+    }
+    co_return parts_.service.failure(request, failure);
+  }
+
+  asio::awaitable<bool> keep_telling(LiveReply& live) {
+    while (!draining_) {
+      has_rung_ = false;
+      const auto ask = [&] { return live.more(); };
+      std::string text = co_await run_blocking(parts_.disk, ask);
+      if (text.empty()) {
+        const auto until = steady_clock::now() + live.patience();
+        co_await wait_for_bell(until);
+        if (steady_clock::now() < until) continue;
+        text = live.quiet();
+      }
+      const Deadline deadline{*this,
+                              steady_clock::now() + seconds(&ServerConfig::stall_timeout_seconds)};
+      const auto [failure, count] =
+          co_await asio::async_write(socket_, asio::buffer(text), kAsTuple);
+      if (failure) co_return false;
+    }
+    co_return true;
+  }
+
+  /// Until there is something new, or `until`, or the server stops.
+  asio::awaitable<void> wait_for_bell(steady_clock::time_point until) {
+    if (has_rung_ || draining_) co_return;
+    bell_timer_.expires_at(until);
+    co_await bell_timer_.async_wait(kAsTuple);
   }
 
   asio::awaitable<bool> wait_for_request() {
@@ -390,12 +452,14 @@ class ServedConnection final : public Connection,
   asio::strand<asio::io_context::executor_type> strand_;
   stream_protocol::socket socket_;
   asio::steady_timer timer_;
+  asio::steady_timer bell_timer_;
   const std::string peer_;
   const std::function<void()> ended_;
   beast::flat_buffer buffer_;
   int header_failure_ = 0;
   std::uint64_t turn_ = 0;
   bool idle_ = false;
+  bool has_rung_ = false;
   bool draining_ = false;
 };
 

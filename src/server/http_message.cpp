@@ -32,9 +32,13 @@ std::string_view reason_phrase(int status) noexcept {
     case 404: return "Not Found";
     case 405: return "Method Not Allowed";
     case 408: return "Request Timeout";
+    case 409: return "Conflict";
+    case 410: return "Gone";
     case 411: return "Length Required";
+    case 412: return "Precondition Failed";
     case 413: return "Content Too Large";
     case 416: return "Range Not Satisfiable";
+    case 422: return "Unprocessable Content";
     case 431: return "Request Header Fields Too Large";
     case 500: return "Internal Server Error";
     case 501: return "Not Implemented";
@@ -51,7 +55,7 @@ std::string header_text(const Reply& reply, std::int64_t now_s) {
                                  "\r\nVgerfs-Api: 1\r\nDate: {}\r\n",
                                  reply.status, reason_phrase(reply.status), http_date(now_s));
   if (!reply.content_type.empty()) text += fmt::format("Content-Type: {}\r\n", reply.content_type);
-  text += fmt::format("Content-Length: {}\r\n", reply.body_bytes());
+  if (!reply.is_endless) text += fmt::format("Content-Length: {}\r\n", reply.body_bytes());
   for (const auto& [name, value] : reply.headers) text += fmt::format("{}: {}\r\n", name, value);
   if (reply.closes) text += "Connection: close\r\n";
   return text + "\r\n";

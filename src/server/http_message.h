@@ -1,7 +1,9 @@
 // Requests and replies without the library that carries them.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -46,6 +48,7 @@ struct Reply {
   std::vector<std::pair<std::string, std::string>> headers;
   bool without_body = false;  ///< HEAD: lengths as if there were one
   bool closes = false;        ///< the connection ends with it
+  bool is_endless = false;    ///< more follows until the connection ends: no length is told
 
   std::uint64_t body_bytes() const noexcept { return file ? file->bytes : text.size(); }
 };
@@ -69,7 +72,25 @@ class RequestBody {
   virtual Reply finish() = 0;
 };
 
-/// The answer to a request's header: a reply at once, or somebody who wants the body first.
-using Answer = std::variant<Reply, std::unique_ptr<RequestBody>>;
+/// A reply that waits for something to happen, or goes on telling what happens. Its functions run
+/// on threads that may block, one at a time.
+class LiveReply {
+ public:
+  virtual ~LiveReply() = default;
+  /// From now on `wake` is called whenever it is worth to ask again; it does not wait or throw.
+  virtual void listen(std::function<void()> wake) = 0;
+  /// nullopt: nothing yet. `is_last`: nobody waits any longer, there must be one.
+  virtual std::optional<Reply> reply(bool is_last) = 0;
+  /// What follows an endless reply; empty: nothing now.
+  virtual std::string more() = 0;
+  /// How long the reply may be waited for; after an endless one, until `quiet` is sent.
+  virtual std::chrono::seconds patience() const = 0;
+  /// Shows whoever reads an endless reply that all is well.
+  virtual std::string_view quiet() const = 0;
+};
+
+/// The answer to a request's header: a reply at once, or somebody who wants the body first, or one
+/// that takes its time.
+using Answer = std::variant<Reply, std::unique_ptr<RequestBody>, std::unique_ptr<LiveReply>>;
 
 }  // namespace vgerfs::server

@@ -135,17 +135,23 @@ bool ObjectStore::is_own(const Repository& repository, const ObjectName& name,
   return row && row->token == principal.id;
 }
 
-void ObjectStore::list(const Repository& repository, ObjectType type,
-                       const std::function<void(const ListedObject&)>& each) {
+std::optional<format::ChainHead> ObjectStore::list(
+    const Repository& repository, ObjectType type,
+    const std::function<void(const ListedObject&)>& each) {
   if (type == ObjectType::lock) {
     const Fd root = open_directory(repository.name);
     RepositoryFiles{root.get()}.list(type, each);
-    return;
+    return std::nullopt;
   }
   const auto connection = readers_.take();
-  Catalog{*connection}.list_objects(repository.id, type, [&](const ObjectRow& row) {
-    each({row.name, row.bytes, row.stored_at_ns});
+  const Transaction transaction{*connection, Transaction::Mode::read};
+  Catalog catalog{*connection};
+  const auto row = catalog.find_repository(repository.id);
+  if (!row) throw Error{ErrorCode::no_repository, "the repository is gone"};
+  catalog.list_objects(repository.id, type, [&](const ObjectRow& object) {
+    each({object.name, object.bytes, object.stored_at_ns});
   });
+  return row->head;
 }
 
 std::unique_ptr<Upload> ObjectStore::begin(const Repository& repository, const ObjectName& name,
@@ -257,7 +263,8 @@ void ObjectStore::settle_unfinished() {
   }
 }
 
-bool ObjectStore::remove(const Repository& repository, const ObjectName& name) {
+bool ObjectStore::remove(const Repository& repository, const ObjectName& name,
+                         const Principal& principal) {
   settle_unfinished();
   bool removed = false;
   queue_.commit([&](Change& change) {
@@ -267,7 +274,7 @@ bool ObjectStore::remove(const Repository& repository, const ObjectName& name) {
     const auto row = catalog.find_object(repository.id, name);
     auto directory = files.directory_of(name);
     const auto there = directory ? files.open(name) : std::nullopt;
-    catalog.remove_object(repository.id, name);
+    catalog.remove_object(repository.id, name, principal.id, clock_.now().s);
     const SpaceOwner owner{repository.id, row ? row->token : kUnknownOwner};
     const std::uint64_t counted = row ? row->bytes : 0;
     change.after_commit([this, owner, counted] { ledger_.give_back_used(owner, counted); });
@@ -296,6 +303,10 @@ bool ObjectStore::remove(const Repository& repository, const ObjectName& name) {
     change.sync_before_commit(directory_key(repository, name), std::move(*directory));
   });
   return removed;
+}
+
+void ObjectStore::forget_changes_before(std::int64_t time) {
+  queue_.commit([&](Change& change) { change.catalog().forget_changes_before(time); });
 }
 
 std::size_t ObjectStore::empty_trash_before(std::int64_t time) {

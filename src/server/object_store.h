@@ -54,8 +54,9 @@ class ObjectStore {
               const Principal& principal);
   /// Locks come from the directory, so that a client that works on it is seen; all else from the
   /// database.
-  void list(const Repository& repository, format::ObjectType type,
-            const std::function<void(const ListedObject&)>& each);
+  /// The head of the changes that the list shows; nullopt for locks.
+  std::optional<format::ChainHead> list(const Repository& repository, format::ObjectType type,
+                                        const std::function<void(const ListedObject&)>& each);
 
   /// The reservation is for the repository; it is settled when the object is there.
   std::unique_ptr<Upload> begin(const Repository& repository, const format::ObjectName& name,
@@ -65,8 +66,10 @@ class ObjectStore {
   /// bytes are not what the name says, exists if the name has other content.
   Added add(const Repository& repository, Upload& upload);
   /// Durable when it returns; false if it was absent.
-  bool remove(const Repository& repository, const format::ObjectName& name);
+  bool remove(const Repository& repository, const format::ObjectName& name,
+              const Principal& principal);
 
+  void forget_changes_before(std::int64_t time);
   /// Deletes for good what was removed before `time`; returns how many objects.
   std::size_t empty_trash_before(std::int64_t time);
 

@@ -1,5 +1,6 @@
 #include "server/route.h"
 
+#include <charconv>
 #include <optional>
 #include <utility>
 
@@ -63,10 +64,89 @@ Route readable(Method method) {
   return WrongMethodRoute{"GET, HEAD"};
 }
 
+std::optional<std::uint64_t> parse_number(std::string_view text) {
+  std::uint64_t number = 0;
+  const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (text.empty() || failure != std::errc{} || end != text.data() + text.size()) {
+    return std::nullopt;
+  }
+  return number;
+}
+
+/// "since=N", "wait=S", or both in this order.
+bool parse_changes_query(std::string_view query, ApiRoute& route) {
+  constexpr std::string_view kSince = "since=";
+  constexpr std::string_view kWait = "wait=";
+  while (!query.empty()) {
+    const std::size_t end = query.find('&');
+    const std::string_view field = query.substr(0, end);
+    query.remove_prefix(end == std::string_view::npos ? query.size() : end + 1);
+    if (end != std::string_view::npos && query.empty()) return false;
+    if (field.substr(0, kSince.size()) == kSince && !route.since) {
+      route.since = parse_number(field.substr(kSince.size()));
+      if (!route.since) return false;
+    } else if (field.substr(0, kWait.size()) == kWait && route.wait_s == 0) {
+      const auto seconds = parse_number(field.substr(kWait.size()));
+      if (!seconds || !route.since) return false;
+      route.wait_s = *seconds;
+    } else {
+      return false;
+    }
+  }
+  return true;
+}
+
+struct ApiWord {
+  std::string_view word;
+  ApiRoute::Call call;
+  bool reads;
+  bool posts;
+};
+
+constexpr ApiWord kApiWords[] = {
+    {"repositories", ApiRoute::Call::repository, true, false},
+    {"changes", ApiRoute::Call::changes, true, false},
+    {"have", ApiRoute::Call::have, false, true},
+};
+
+/// What follows /api/v1/: a word, then a repository's name, which may be of two segments.
+Route parse_api_route(Method method, std::string_view path) {
+  if (path == "health") return readable<HealthRoute>(method);
+  ApiRoute route{.method = method};
+  const auto checked = [&](const ApiWord& word) -> Route {
+    const bool reads = method == Method::get || method == Method::head;
+    if ((reads && word.reads) || (method == Method::post && word.posts)) return route;
+    if (!word.posts) return WrongMethodRoute{"GET, HEAD"};
+    return WrongMethodRoute{word.reads ? "GET, HEAD, POST" : "POST"};
+  };
+  if (path == "repositories") return checked(kApiWords[0]);
+  for (const ApiWord& word : kApiWords) {
+    if (path.substr(0, word.word.size()) != word.word) continue;
+    std::string_view rest = path.substr(word.word.size());
+    if (rest.empty() || rest.front() != '/') continue;
+    rest.remove_prefix(1);
+    const std::size_t question = rest.find('?');
+    route.call = word.call;
+    route.repository = RepositoryName::parse(rest.substr(0, question));
+    if (!route.repository) return UnknownRoute{};
+    if (question != std::string_view::npos) {
+      const std::string_view query = rest.substr(question + 1);
+      if (word.call != ApiRoute::Call::changes || query.empty()) return UnknownRoute{};
+      if (!parse_changes_query(query, route)) return UnknownRoute{};
+    }
+    return checked(word);
+  }
+  return UnknownRoute{};
+}
+
 }  // namespace
 
 Route parse_route(Method method, std::string_view target) {
-  if (target == "/health" || target == "/api/v1/health") return readable<HealthRoute>(method);
+  constexpr std::string_view kApi = "/api/v1/";
+  if (target.substr(0, kApi.size()) == kApi) {
+    return parse_api_route(method, target.substr(kApi.size()));
+  }
+  if (target == "/health") return readable<HealthRoute>(method);
   if (target == "/metrics") return readable<MetricsRoute>(method);
   if (target.empty() || target.front() != '/') return UnknownRoute{};
   std::string_view path = target.substr(1);

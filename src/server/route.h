@@ -2,6 +2,8 @@
 // matched, never cleaned: whatever is spelled in another way names nothing.
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string_view>
 #include <variant>
 
@@ -13,6 +15,15 @@ namespace vgerfs::server {
 enum class Method { get, head, post, remove, other };
 
 struct HealthRoute {};
+/// Below /api/v1/, but health.
+struct ApiRoute {
+  enum class Call { repositories, repository, changes, have };
+  Call call = Call::repositories;
+  Method method = Method::get;               ///< one that the call knows
+  std::optional<RepositoryName> repository;  ///< of all calls but `repositories`
+  std::optional<std::uint64_t> since;        ///< changes: after this one
+  std::uint64_t wait_s = 0;                  ///< changes: so long at most for one
+};
 struct MetricsRoute {};
 struct CreateRoute {
   RepositoryName repository;
@@ -40,8 +51,8 @@ struct WrongMethodRoute {
   std::string_view allowed;
 };
 
-using Route = std::variant<HealthRoute, MetricsRoute, CreateRoute, ListRoute, ReadRoute, AddRoute,
-                           RemoveRoute, UnknownRoute, WrongMethodRoute>;
+using Route = std::variant<HealthRoute, ApiRoute, MetricsRoute, CreateRoute, ListRoute, ReadRoute,
+                           AddRoute, RemoveRoute, UnknownRoute, WrongMethodRoute>;
 
 /// Pure. GET and HEAD lead to the same route; whoever answers knows the method.
 Route parse_route(Method method, std::string_view target);

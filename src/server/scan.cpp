@@ -28,7 +28,7 @@ ScanResult scan_repository(const RepositoryFiles& files, Catalog& catalog, std::
       }
     });
     for (const ObjectName& name : gone) {
-      if (catalog.remove_object(repository, name)) ++result.removed;
+      if (catalog.remove_object(repository, name, kUnknownOwner, now)) ++result.removed;
     }
     for (const auto& [id, object] : there) {
       const ObjectRow row{object.name, object.bytes, kUnknownOwner, object.stored_at_ns};

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "server/authenticator.h"
+#include "server/change_bell.h"
 #include "server/commit_queue.h"
 #include "server/data_directory.h"
 #include "server/event_log.h"
@@ -47,10 +48,14 @@ int run_server(const ConfigSources& sources) {
   SpaceLedger ledger{[&] { return directory.disk_space().free_bytes; }};
   Authenticator authenticator{config.require_token, clock};
   authenticator.set_configured_token(config.token);
-  CommitQueue queue{directory.database_path(), [&](Database& database) {
+  ChangeBell bell;
+  CommitQueue queue{directory.database_path(),
+                    [&](Database& database) {
                       authenticator.load(database);
                       ledger.load(Catalog{database}.totals());
-                    }};
+                      bell.ring_all();
+                    },
+                    [&](const std::set<std::int64_t>& repositories) { bell.ring(repositories); }};
   ObjectStore store{directory, queue, ledger, clock};
   Metrics metrics;
   auto sockets = open_sockets(config);
@@ -58,6 +63,7 @@ int run_server(const ConfigSources& sources) {
                    .ledger = ledger,
                    .authenticator = authenticator,
                    .metrics = metrics,
+                   .bell = bell,
                    .log = event_log,
                    .clock = clock},
                   std::move(config)};

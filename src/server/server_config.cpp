@@ -159,6 +159,7 @@ const std::vector<Setting>& settings() {
       {"quota_bytes", Kind::integer, set_number<&ServerConfig::quota_bytes, 0>},
       {"min_free_bytes", Kind::integer, set_number<&ServerConfig::min_free_bytes, 0>},
       {"trash_days", Kind::integer, set_number<&ServerConfig::trash_days, 0, 36500>},
+      {"changes_days", Kind::integer, set_number<&ServerConfig::changes_days, 1, 36500>},
       {"max_object_bytes", Kind::integer, set_number<&ServerConfig::max_object_bytes, 1>},
       {"max_connections", Kind::integer, set_number<&ServerConfig::max_connections, 1, 1'000'000>},
       {"idle_timeout_seconds", Kind::integer,

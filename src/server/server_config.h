@@ -43,6 +43,7 @@ struct ServerConfig {
   std::map<std::string, std::uint64_t> repository_quotas;  ///< overrides, by repository's name
   std::uint64_t min_free_bytes = 256ULL << 20;
   std::uint64_t trash_days = 7;
+  std::uint64_t changes_days = 30;  ///< how far back the history of changes goes
   std::uint64_t max_object_bytes = 4ULL << 30;
   std::uint64_t max_connections = 16384;
   std::uint64_t idle_timeout_seconds = 120;    ///< a kept-alive connection without a request

@@ -33,12 +33,6 @@ std::uint64_t max_bytes(const ServerConfig& config, ObjectType type) {
   return config.max_object_bytes;
 }
 
-/// What goes beyond a quota, so that a full repository can still be locked, indexed and pruned.
-std::uint64_t headroom(std::uint64_t quota, Role role, ObjectType type) {
-  if (role >= Role::maintain) return quota / 10;
-  return type == ObjectType::pack ? 0 : quota / 20;
-}
-
 /// Some clients send an empty body in chunks.
 class NoBody final : public RequestBody {
  public:
@@ -84,20 +78,14 @@ class Service::AddBody final : public RequestBody {
 };
 
 Service::Service(const ServiceParts& parts, ServerConfig config)
-    : parts_(parts), started_at_(parts.clock.boot_ns()) {
-  reload(std::move(config));
-}
-
-void Service::reload(ServerConfig config) {
-  config.token.clear();
-  const std::lock_guard lock{mutex_};
-  config_ = std::make_shared<const ServerConfig>(std::move(config));
-}
-
-std::shared_ptr<const ServerConfig> Service::config() const {
-  const std::lock_guard lock{mutex_};
-  return config_;
-}
+    : parts_(parts),
+      started_at_(parts.clock.boot_ns()),
+      access_(parts.authenticator, parts.store, parts.log, std::move(config)),
+      api_({.store = parts.store,
+            .ledger = parts.ledger,
+            .access = access_,
+            .bell = parts.bell,
+            .clock = parts.clock}) {}
 
 Answer Service::begin(const Request& request) {
   try {
@@ -135,6 +123,7 @@ Answer Service::answer(const Request& request, const Route& route) {
     const Request& request;
 
     Answer operator()(const HealthRoute&) const { return service.health(); }
+    Answer operator()(const ApiRoute& at) const { return service.api_.answer(request, at); }
     Answer operator()(const MetricsRoute&) const { return service.metrics_text(request); }
     Answer operator()(const CreateRoute& at) const {
       Reply reply = service.create(request, at);
@@ -161,48 +150,6 @@ Answer Service::answer(const Request& request, const Route& route) {
   return given;
 }
 
-Principal Service::authenticated(const Request& request) const {
-  auto principal = parts_.authenticator.principal(request.authorization);
-  if (principal) return std::move(*principal);
-  parts_.log.write(Severity::warning, "refused",
-                   {{"peer", request.peer},
-                    {"method", request.method_text},
-                    {"target", request.target},
-                    {"reason", request.authorization.empty() ? "no token" : "unknown token"}});
-  throw HttpError{401, "a token is needed"};
-}
-
-void Service::demand(const Request& request, const Principal& principal,
-                     const RepositoryName& repository, const Deed& deed) const {
-  const auto reason = refusal(principal, repository, deed, config()->append_only);
-  if (!reason) return;
-  parts_.log.write(Severity::warning, "refused",
-                   {{"peer", request.peer},
-                    {"token", principal.name},
-                    {"method", request.method_text},
-                    {"target", request.target},
-                    {"reason", *reason}});
-  throw HttpError{403, std::string{*reason}};
-}
-
-Repository Service::existing(const RepositoryName& name) {
-  auto repository = parts_.store.find(name);
-  if (!repository) throw HttpError{404, "there is no such repository"};
-  return std::move(*repository);
-}
-
-SpaceLimits Service::limits_for(const Principal& principal, const RepositoryName& repository,
-                                ObjectType type) const {
-  const auto config = this->config();
-  const auto own = config->repository_quotas.find(repository.text());
-  const std::uint64_t quota =
-      own == config->repository_quotas.end() ? config->quota_bytes : own->second;
-  return {
-      .repository_bytes = quota + headroom(quota, principal.role, type),
-      .token_bytes = principal.quota_bytes + headroom(principal.quota_bytes, principal.role, type),
-      .min_free_bytes = config->min_free_bytes};
-}
-
 Reply Service::health() {
   const DiskSpace disk = parts_.store.directory().disk_space();
   const std::int64_t uptime_s = (parts_.clock.boot_ns() - started_at_) / 1'000'000'000;
@@ -216,7 +163,7 @@ Reply Service::health() {
 }
 
 Reply Service::metrics_text(const Request& request) {
-  const Principal principal = authenticated(request);
+  const Principal principal = access_.authenticated(request);
   if (principal.role != Role::admin || principal.repositories.text() != "*") {
     throw HttpError{403, "metrics are for admins of all repositories"};
   }
@@ -230,8 +177,9 @@ Reply Service::metrics_text(const Request& request) {
                       parts_.ledger.reserved());
   const auto connection = parts_.store.reader();
   Catalog catalog{*connection};
-  text += fmt::format("# TYPE vgerfs_trash_bytes gauge\nvgerfs_trash_bytes {}\n",
-                      catalog.trash_bytes());
+  std::uint64_t trash_bytes = 0;
+  for (const TrashTotalRow& row : catalog.trash_totals()) trash_bytes += row.bytes;
+  text += fmt::format("# TYPE vgerfs_trash_bytes gauge\nvgerfs_trash_bytes {}\n", trash_bytes);
   const auto repositories = catalog.repositories();
   std::map<std::int64_t, std::string> names;
   for (const RepositoryRow& row : repositories) names[row.id] = label_value(row.name);
@@ -258,35 +206,40 @@ Reply Service::metrics_text(const Request& request) {
                         label_value(row.name), *row.last_backup_at);
   }
   text += "# TYPE vgerfs_quota_bytes gauge\n";
-  const auto config = this->config();
   for (const RepositoryRow& row : repositories) {
-    const auto own = config->repository_quotas.find(row.name);
     text += fmt::format("vgerfs_quota_bytes{{repository=\"{}\"}} {}\n", label_value(row.name),
-                        own == config->repository_quotas.end() ? config->quota_bytes : own->second);
+                        access_.quota_of(row.name));
   }
   return {.content_type = "text/plain; version=0.0.4", .text = std::move(text)};
 }
 
 Reply Service::create(const Request& request, const CreateRoute& route) {
-  const Principal principal = authenticated(request);
-  demand(request, principal, route.repository, {.verb = Verb::create});
+  const Principal principal = access_.authenticated(request);
+  access_.demand(request, principal, route.repository, {.verb = Verb::create});
   parts_.store.create(route.repository);
   return text_reply(200, {});
 }
 
 Reply Service::list(const Request& request, const ListRoute& route) {
-  const Principal principal = authenticated(request);
-  demand(request, principal, route.repository, {.verb = Verb::read, .type = route.type});
-  const Repository repository = existing(route.repository);
+  const Principal principal = access_.authenticated(request);
+  access_.demand(request, principal, route.repository, {.verb = Verb::read, .type = route.type});
+  const Repository repository = access_.existing(route.repository);
   ListText text{list_version(request.accept), parts_.store.directory().uploads()};
-  parts_.store.list(repository, route.type, [&](const ListedObject& object) { text.add(object); });
-  return text.finish();
+  const auto head = parts_.store.list(repository, route.type,
+                                      [&](const ListedObject& object) { text.add(object); });
+  Reply reply = text.finish();
+  if (head) {
+    reply.headers.emplace_back("Vgerfs-Sequence", std::to_string(head->sequence));
+    reply.headers.emplace_back("Vgerfs-Hash", ObjectId{head->hash}.hex());
+  }
+  return reply;
 }
 
 Reply Service::read(const Request& request, const ReadRoute& route) {
-  const Principal principal = authenticated(request);
-  demand(request, principal, route.repository, {.verb = Verb::read, .type = route.object.type});
-  const Repository repository = existing(route.repository);
+  const Principal principal = access_.authenticated(request);
+  access_.demand(request, principal, route.repository,
+                 {.verb = Verb::read, .type = route.object.type});
+  const Repository repository = access_.existing(route.repository);
   const auto object = parts_.store.open(repository, route.object);
   if (!object) throw HttpError{404, "there is no such object"};
 
@@ -315,33 +268,34 @@ Reply Service::read(const Request& request, const ReadRoute& route) {
 }
 
 Answer Service::add(const Request& request, const AddRoute& route) {
-  const Principal principal = authenticated(request);
+  const Principal principal = access_.authenticated(request);
   const ObjectType type = route.object.type;
-  demand(request, principal, route.repository, {.verb = Verb::add, .type = type});
+  access_.demand(request, principal, route.repository, {.verb = Verb::add, .type = type});
   if (!request.content_length && !request.is_chunked) {
     throw HttpError{411, "how long is the object?"};
   }
   const std::uint64_t limit = max_bytes(*config(), type);
   const std::uint64_t declared = request.content_length.value_or(0);
   if (declared > limit) throw HttpError{413, "the object is too large"};
-  Repository repository = existing(route.repository);
-  Reservation reservation = parts_.ledger.reserve(
-      {repository.id, principal.id}, limits_for(principal, route.repository, type), declared);
+  Repository repository = access_.existing(route.repository);
+  Reservation reservation =
+      parts_.ledger.reserve({repository.id, principal.id},
+                            access_.limits_for(principal, route.repository, type), declared);
   auto upload = parts_.store.begin(repository, route.object, principal, std::move(reservation));
   return std::make_unique<AddBody>(*this, std::move(repository), std::move(upload), limit);
 }
 
 Reply Service::remove(const Request& request, const RemoveRoute& route) {
-  const Principal principal = authenticated(request);
+  const Principal principal = access_.authenticated(request);
   const auto repository = principal.repositories.covers(route.repository)
                               ? parts_.store.find(route.repository)
                               : std::nullopt;
   const bool is_own = repository && route.object.type == ObjectType::lock &&
                       parts_.store.is_own(*repository, route.object, principal);
-  demand(request, principal, route.repository,
-         {.verb = Verb::remove, .type = route.object.type, .is_own = is_own});
+  access_.demand(request, principal, route.repository,
+                 {.verb = Verb::remove, .type = route.object.type, .is_own = is_own});
   if (!repository) throw HttpError{404, "there is no such repository"};
-  const bool removed = parts_.store.remove(*repository, route.object);
+  const bool removed = parts_.store.remove(*repository, route.object, principal);
   parts_.log.write(Severity::info, "removed",
                    {{"peer", request.peer},
                     {"token", principal.name},
@@ -358,6 +312,8 @@ void Service::do_chores() {
     parts_.log.write(Severity::info, "trash_emptied",
                      {{"objects", static_cast<std::uint64_t>(deleted)}});
   }
+  parts_.store.forget_changes_before(parts_.clock.now().s -
+                                     static_cast<std::int64_t>(config()->changes_days) * kDay);
   const auto connection = parts_.store.reader();
   copy_database_daily(*connection, parts_.store.directory().copies_path(), parts_.clock.now());
 }

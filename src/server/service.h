@@ -4,12 +4,14 @@
 
 #include <cstdint>
 #include <memory>
-#include <mutex>
-#include <string>
+#include <utility>
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "server/access.h"
+#include "server/api.h"
 #include "server/authenticator.h"
+#include "server/change_bell.h"
 #include "server/event_log.h"
 #include "server/http_message.h"
 #include "server/metrics.h"
@@ -25,6 +27,7 @@ struct ServiceParts {
   SpaceLedger& ledger;
   Authenticator& authenticator;
   Metrics& metrics;
+  ChangeBell& bell;
   const EventLog& log;
   const Clock& clock;
 };
@@ -41,8 +44,8 @@ class Service {
 
   /// Takes the limits, quotas and modes of another configuration; requests that run go on as they
   /// began.
-  void reload(ServerConfig config);
-  std::shared_ptr<const ServerConfig> config() const;
+  void reload(ServerConfig config) { access_.set_config(std::move(config)); }
+  std::shared_ptr<const ServerConfig> config() const { return access_.config(); }
   /// What is to be done every hour: deletes from the trash what has been there long enough, and
   /// copies the database once a day.
   void do_chores();
@@ -59,17 +62,10 @@ class Service {
   Answer add(const Request& request, const AddRoute& route);
   Reply remove(const Request& request, const RemoveRoute& route);
 
-  Principal authenticated(const Request& request) const;
-  void demand(const Request& request, const Principal& principal, const RepositoryName& repository,
-              const Deed& deed) const;
-  Repository existing(const RepositoryName& name);
-  SpaceLimits limits_for(const Principal& principal, const RepositoryName& repository,
-                         format::ObjectType type) const;
-
   const ServiceParts parts_;
   const std::int64_t started_at_;
-  mutable std::mutex mutex_;
-  std::shared_ptr<const ServerConfig> config_;  // guarded by mutex_
+  Access access_;
+  Api api_;
 };
 
 }  // namespace vgerfs::server

@@ -49,7 +49,7 @@ void settle_trash_file(const DataDirectory& directory, Change& change, const std
   if (repository) {
     const RepositoryFiles files{repository->get()};
     if (!files.open(parked->object)) {
-      catalog.remove_object(parked->repository, parked->object);
+      catalog.remove_object(parked->repository, parked->object, parked->token, now);
       sync_later(change, files, parked->repository, parked->object);
     }
   }
@@ -85,7 +85,7 @@ void settle_trash_row(const DataDirectory& directory, Change& change, const Tras
 
 /// Locks have no trash: one whose file is gone was removed.
 void settle_locks(const DataDirectory& directory, Change& change, std::int64_t repository,
-                  SettlementResult& result) {
+                  std::int64_t now, SettlementResult& result) {
   Catalog& catalog = change.catalog();
   const auto root = open_repository(directory, catalog, repository);
   if (!root) return;
@@ -94,7 +94,7 @@ void settle_locks(const DataDirectory& directory, Change& change, std::int64_t r
   catalog.list_objects(repository, ObjectType::lock, [&](const ObjectRow& row) {
     if (!files.open(row.name)) gone.push_back(row.name);
   });
-  for (const ObjectName& name : gone) catalog.remove_object(repository, name);
+  for (const ObjectName& name : gone) catalog.remove_object(repository, name, kUnknownOwner, now);
   result.removed += gone.size();
 }
 
@@ -141,7 +141,7 @@ SettlementResult settle_all(const DataDirectory& directory, Change& change, std:
     settle_trash_row(directory, change, row, now, result);
   }
   for (const RepositoryRow& row : change.catalog().repositories()) {
-    settle_locks(directory, change, row.id, result);
+    settle_locks(directory, change, row.id, now, result);
   }
   return result;
 }

@@ -15,6 +15,10 @@ TEST(Catalog, TakesOverADatabaseOfVersion1) {
   Database database{directory / "db", {}};
   // What version 1 differs in: whole seconds.
   database.execute(R"(
+    CREATE TABLE repositories(
+      id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, created_at INTEGER NOT NULL,
+      last_backup_at INTEGER, sequence INTEGER NOT NULL DEFAULT 0) STRICT;
+    INSERT INTO repositories VALUES(1, 'repo', 1764353500, 1764353550, 3);
     CREATE TABLE objects(
       repository INTEGER NOT NULL, type TEXT NOT NULL, name BLOB NOT NULL, bytes INTEGER NOT NULL,
       token INTEGER NOT NULL, sequence INTEGER NOT NULL, added_at INTEGER NOT NULL,
@@ -25,6 +29,7 @@ TEST(Catalog, TakesOverADatabaseOfVersion1) {
   Catalog::make_schema(database);  // once is enough
   const auto row = Catalog{database}.find_object(1, {ObjectType::pack, {}});
   ASSERT_TRUE(row);
+  EXPECT_EQ(Catalog{database}.find_repository(1)->head.sequence, 3U);
   EXPECT_EQ(row->bytes, 5U);
   EXPECT_EQ(row->token, 7);
   EXPECT_EQ(row->sequence, 3);

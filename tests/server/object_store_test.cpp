@@ -138,8 +138,8 @@ TEST_F(ObjectStoreTest, AConfigIsWrittenOnceWhateverItsHash) {
 TEST_F(ObjectStoreTest, RemovedObjectsLieInTheTrash) {
   const Repository repository = world_->repository();
   world_->put(repository, "some bytes");
-  EXPECT_TRUE(world_->store->remove(repository, object_of("some bytes")));
-  EXPECT_FALSE(world_->store->remove(repository, object_of("some bytes")));
+  EXPECT_TRUE(world_->store->remove(repository, object_of("some bytes"), world_->principal));
+  EXPECT_FALSE(world_->store->remove(repository, object_of("some bytes"), world_->principal));
   EXPECT_EQ(world_->files_in(world_->directory.trash()), 1U);
   expect_consistent(repository);
   start_again();
@@ -150,7 +150,8 @@ TEST_F(ObjectStoreTest, RemovedObjectsLieInTheTrash) {
 TEST_F(ObjectStoreTest, LocksAreRemovedForGood) {
   const Repository repository = world_->repository();
   world_->put(repository, "a lock", ObjectType::lock);
-  EXPECT_TRUE(world_->store->remove(repository, object_of("a lock", ObjectType::lock)));
+  EXPECT_TRUE(
+      world_->store->remove(repository, object_of("a lock", ObjectType::lock), world_->principal));
   EXPECT_EQ(world_->files_in(world_->directory.trash()), 0U);
   EXPECT_TRUE(world_->listed(repository, ObjectType::lock).empty());
 }
@@ -170,9 +171,9 @@ TEST_F(ObjectStoreTest, TheTrashIsEmptiedWhenItsTimeHasCome) {
   const Repository repository = world_->repository();
   world_->put(repository, "old");
   world_->put(repository, "new");
-  world_->store->remove(repository, object_of("old"));
+  world_->store->remove(repository, object_of("old"), world_->principal);
   world_->clock.advance(std::chrono::hours{1});
-  world_->store->remove(repository, object_of("new"));
+  world_->store->remove(repository, object_of("new"), world_->principal);
   EXPECT_EQ(world_->store->empty_trash_before(world_->clock.now().s), 1U);
   EXPECT_EQ(world_->files_in(world_->directory.trash()), 1U);
 }
@@ -180,7 +181,7 @@ TEST_F(ObjectStoreTest, TheTrashIsEmptiedWhenItsTimeHasCome) {
 TEST_F(ObjectStoreTest, WhatIsRestoredIsThereAsBefore) {
   const Repository repository = world_->repository();
   world_->put(repository, "some bytes");
-  world_->store->remove(repository, object_of("some bytes"));
+  world_->store->remove(repository, object_of("some bytes"), world_->principal);
   world_->queue->commit([&](Change& change) {
     const auto rows = change.catalog().trash();
     ASSERT_EQ(rows.size(), 1U);
@@ -328,7 +329,7 @@ TEST_F(ObjectStoreTest, ARemovalIsDurableInBothDirectoriesBeforeItsRow) {
   const Repository repository = world_->repository();
   world_->put(repository, "some bytes");
   vgerfs::testing::clear_system_faults();
-  world_->store->remove(repository, object_of("some bytes"));
+  world_->store->remove(repository, object_of("some bytes"), world_->principal);
   const auto trace = vgerfs::testing::system_call_trace();
   const auto at = [&](const std::string& call) {
     return std::find(trace.begin(), trace.end(), call) - trace.begin();
@@ -354,7 +355,9 @@ TEST_F(ObjectStoreTest, AFailedRemovalIsNoRemoval) {
   const Repository repository = world_->repository();
   world_->put(repository, "some bytes");
   fail_system_call(SystemCall::renameat2, EIO);
-  EXPECT_EQ(error_of([&] { return world_->store->remove(repository, object_of("some bytes")); }),
+  EXPECT_EQ(error_of([&] {
+              return world_->store->remove(repository, object_of("some bytes"), world_->principal);
+            }),
             "io");
   expect_consistent(repository);
   EXPECT_EQ(world_->listed(repository).size(), 1U);
@@ -371,6 +374,8 @@ TEST_F(ObjectStoreTest, OnAFullDiskNothingThatWasAcknowledgedIsLost) {
     vgerfs::testing::mount_tmpfs(small, 4 << 20);
     StoreWorld world{small + "/data"};
     const Repository repository = world.repository();
+    // What a floor would have left.
+    std::ofstream{small + "/left"} << std::string(200'000, 'x');
     std::map<std::string, std::uint64_t> acknowledged;
     bool was_full = false;
     for (int i = 0; i < 100 && !was_full; ++i) {
@@ -388,10 +393,11 @@ TEST_F(ObjectStoreTest, OnAFullDiskNothingThatWasAcknowledgedIsLost) {
     EXPECT_EQ(world.in_directory(repository), acknowledged);
     EXPECT_EQ(world.ledger->reserved(), 0U);
     // With a floor, what is left is enough to remove, and what was removed can be deleted for good.
+    std::filesystem::remove(small + "/left");
     world.limits.min_free_bytes = 1;
     world.free_bytes = world.directory.disk_space().free_bytes;
     const auto victim = ObjectId::parse(acknowledged.begin()->first);
-    EXPECT_TRUE(world.store->remove(repository, {ObjectType::pack, *victim}));
+    EXPECT_TRUE(world.store->remove(repository, {ObjectType::pack, *victim}, world.principal));
     EXPECT_EQ(world.store->empty_trash_before(world.clock.now().s + 1), 1U);
     world.free_bytes = world.directory.disk_space().free_bytes;
     EXPECT_EQ(world.put(repository, std::string(50'000, ' ')), ObjectStore::Added::anew);

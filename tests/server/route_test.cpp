@@ -32,6 +32,51 @@ TEST(Route, ReadsEveryPlaceOfTheProtocol) {
   EXPECT_TRUE(is<MetricsRoute>(parse_route(Method::get, "/metrics")));
 }
 
+TEST(Route, ReadsTheApi) {
+  using Call = ApiRoute::Call;
+  EXPECT_EQ(std::get<ApiRoute>(parse_route(Method::get, "/api/v1/repositories")).call,
+            Call::repositories);
+  const auto one = std::get<ApiRoute>(parse_route(Method::get, "/api/v1/repositories/team/repo"));
+  EXPECT_EQ(one.call, Call::repository);
+  EXPECT_EQ(one.repository->text(), "team/repo");
+  // A name may be one of the calls.
+  EXPECT_EQ(std::get<ApiRoute>(parse_route(Method::get, "/api/v1/changes/have/changes"))
+                .repository->text(),
+            "have/changes");
+  const auto changes =
+      std::get<ApiRoute>(parse_route(Method::get, "/api/v1/changes/repo?since=7&wait=30"));
+  EXPECT_EQ(changes.call, Call::changes);
+  EXPECT_EQ(changes.since, 7U);
+  EXPECT_EQ(changes.wait_s, 30U);
+  EXPECT_FALSE(std::get<ApiRoute>(parse_route(Method::get, "/api/v1/changes/repo")).since);
+  EXPECT_TRUE(is<ApiRoute>(parse_route(Method::post, "/api/v1/have/repo")));
+  EXPECT_TRUE(is<WrongMethodRoute>(parse_route(Method::get, "/api/v1/have/repo")));
+  EXPECT_TRUE(is<WrongMethodRoute>(parse_route(Method::post, "/api/v1/changes/repo")));
+  EXPECT_TRUE(is<WrongMethodRoute>(parse_route(Method::remove, "/api/v1/repositories")));
+  for (const std::string target : {"/api/v1/",
+                                   "/api/v1/nothing",
+                                   "/api/v1/nothing/repo",
+                                   "/api/v1/changes",
+                                   "/api/v1/changes/",
+                                   "/api/v1/changes/../repo",
+                                   "/api/v1/changes/repo/",
+                                   "/api/v1/changes/repo?",
+                                   "/api/v1/changes/repo?since=",
+                                   "/api/v1/changes/repo?since=-1",
+                                   "/api/v1/changes/repo?since=1x",
+                                   "/api/v1/changes/repo?since=1&",
+                                   "/api/v1/changes/repo?since=1&since=2",
+                                   "/api/v1/changes/repo?wait=1",
+                                   "/api/v1/changes/repo?since=99999999999999999999",
+                                   "/api/v1/changes/repo?since=1&x=2",
+                                   "/api/v1/have/repo?since=1",
+                                   "/api/v1/repositories?since=1",
+                                   "/api/v1/changesx/repo",
+                                   "/api/v2/repositories"}) {
+    EXPECT_TRUE(is<UnknownRoute>(parse_route(Method::get, target))) << target;
+  }
+}
+
 TEST(Route, MatchesNamesAndCleansNone) {
   const std::string nul{"/re\0po/config", 14};
   for (const std::string& target : {std::string{},

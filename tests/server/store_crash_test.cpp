@@ -110,8 +110,8 @@ TEST_P(StoreCrashTest, Removal) {
       },
       [](StoreWorld& world) {
         const Repository repository = world.repository();
-        world.store->remove(repository, object_of("some bytes"));
-        world.store->remove(repository, object_of("a lock", ObjectType::lock));
+        world.store->remove(repository, object_of("some bytes"), world.principal);
+        world.store->remove(repository, object_of("a lock", ObjectType::lock), world.principal);
       },
       [](StoreWorld& world, bool acknowledged) {
         const auto object = world.store->open(world.repository(), object_of("some bytes"));
@@ -126,7 +126,7 @@ TEST_P(StoreCrashTest, Restoration) {
       [](StoreWorld& world) {
         const Repository repository = world.repository();
         world.put(repository, "some bytes");
-        world.store->remove(repository, object_of("some bytes"));
+        world.store->remove(repository, object_of("some bytes"), world.principal);
       },
       [](StoreWorld& world) {
         world.queue->commit([&](Change& change) {

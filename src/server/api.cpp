@@ -1,0 +1,149 @@
+#include "server/api.h"
+
+#include <map>
+#include <utility>
+
+#include "server/changes.h"
+#include "server/error_reply.h"
+#include "server/json_body.h"
+
+namespace vgerfs::server {
+namespace {
+
+using format::ObjectType;
+using nlohmann::json;
+
+/// `have` asks for so many names at most.
+constexpr std::size_t kMaxNames = 10'000;
+constexpr std::uint64_t kMaxHaveBytes = 1 << 20;
+/// Proxies end what is silent for a minute.
+constexpr std::uint64_t kMaxWait_s = 50;
+
+/// What is known of repositories, by their numbers.
+struct Statistics {
+  std::map<std::int64_t, std::map<std::string_view, std::pair<std::uint64_t, std::uint64_t>>> types;
+  std::map<std::int64_t, TrashTotalRow> trash;
+};
+
+Statistics read_statistics(Catalog& catalog) {
+  Statistics found;
+  for (const TotalRow& row : catalog.totals()) {
+    auto& sum = found.types[row.repository][format::directory_name(row.type)];
+    sum.first += row.objects;
+    sum.second += row.bytes;
+  }
+  for (const TrashTotalRow& row : catalog.trash_totals()) found.trash[row.repository] = row;
+  return found;
+}
+
+json counts(std::uint64_t objects, std::uint64_t bytes) {
+  return {{"objects", objects}, {"bytes", bytes}};
+}
+
+json describe(const RepositoryRow& row, const Statistics& statistics, std::uint64_t quota) {
+  json types = json::object();
+  std::uint64_t objects = 0;
+  std::uint64_t bytes = 0;
+  if (const auto found = statistics.types.find(row.id); found != statistics.types.end()) {
+    for (const auto& [type, sum] : found->second) {
+      types[std::string{type}] = counts(sum.first, sum.second);
+      objects += sum.first;
+      bytes += sum.second;
+    }
+  }
+  const auto trash = statistics.trash.find(row.id);
+  json described{{"name", row.name},
+                 {"created_at", row.created_at},
+                 {"last_backup_at", nullptr},
+                 {"objects", objects},
+                 {"bytes", bytes},
+                 {"types", std::move(types)},
+                 {"trash", trash == statistics.trash.end()
+                               ? counts(0, 0)
+                               : counts(trash->second.objects, trash->second.bytes)},
+                 {"quota_bytes", quota},
+                 {"head", json_of(row.head)}};
+  if (row.last_backup_at) described["last_backup_at"] = *row.last_backup_at;
+  return described;
+}
+
+}  // namespace
+
+Answer Api::answer(const Request& request, const ApiRoute& route) {
+  switch (route.call) {
+    case ApiRoute::Call::repositories: return repositories(request);
+    case ApiRoute::Call::repository: return repository(request, *route.repository);
+    case ApiRoute::Call::changes: return changes(request, route);
+    case ApiRoute::Call::have: return have(request, *route.repository);
+  }
+  throw HttpError{404, "there is no such place"};
+}
+
+Reply Api::repositories(const Request& request) {
+  const Principal principal = parts_.access.authenticated(request);
+  const auto connection = parts_.store.reader();
+  const Transaction transaction{*connection, Transaction::Mode::read};
+  Catalog catalog{*connection};
+  const Statistics statistics = read_statistics(catalog);
+  json list = json::array();
+  for (const RepositoryRow& row : catalog.repositories()) {
+    const auto name = RepositoryName::parse(row.name);
+    if (!name || !principal.repositories.covers(*name)) continue;
+    list.push_back(describe(row, statistics, parts_.access.quota_of(row.name)));
+  }
+  return json_reply({{"repositories", std::move(list)}});
+}
+
+Reply Api::repository(const Request& request, const RepositoryName& name) {
+  const Repository repository = parts_.access.reading(request, name, ObjectType::config);
+  const auto connection = parts_.store.reader();
+  const Transaction transaction{*connection, Transaction::Mode::read};
+  Catalog catalog{*connection};
+  const auto row = catalog.find_repository(repository.id);
+  if (!row) throw HttpError{404, "there is no such repository"};
+  return json_reply(describe(*row, read_statistics(catalog), parts_.access.quota_of(row->name)));
+}
+
+Answer Api::changes(const Request& request, const ApiRoute& route) {
+  const Repository repository =
+      parts_.access.reading(request, *route.repository, ObjectType::index);
+  ChangeReader reader{parts_.store, repository};
+  if (request.accept == kEventStreamType) {
+    if (!route.since) throw HttpError{400, "events begin after a number: since=N"};
+    return std::make_unique<ChangeEvents>(std::move(reader), parts_.bell, *route.since);
+  }
+  if (route.since && route.wait_s > 0 && request.method == Method::get) {
+    const std::chrono::seconds patience{
+        static_cast<std::int64_t>(std::min(route.wait_s, kMaxWait_s))};
+    return std::make_unique<ChangeWait>(std::move(reader), parts_.bell, *route.since, patience);
+  }
+  return reader.reply(route.since);
+}
+
+Answer Api::have(const Request& request, const RepositoryName& name) {
+  const Repository repository = parts_.access.reading(request, name, ObjectType::pack);
+  return std::make_unique<JsonBody>(kMaxHaveBytes, [this, repository](const json& body) {
+    allow_only(body, {"type", "names"});
+    const auto type = parse_object_type(body.at("type").get_ref<const std::string&>());
+    if (!type || *type == ObjectType::config || *type == ObjectType::lock) {
+      throw HttpError{400, "\"type\" must be data, index, keys or snapshots"};
+    }
+    const json& names = body.at("names");
+    if (!names.is_array() || names.size() > kMaxNames) {
+      throw HttpError{400, fmt::format("\"names\" must be an array of at most {}", kMaxNames)};
+    }
+    const auto connection = parts_.store.reader();
+    const Transaction transaction{*connection, Transaction::Mode::read};
+    Catalog catalog{*connection};
+    json objects = json::array();
+    for (const json& entry : names) {
+      const auto id = ObjectId::parse(entry.get_ref<const std::string&>());
+      if (!id) throw HttpError{400, "a name is not 64 lower-case hex digits"};
+      const auto row = catalog.find_object(repository.id, {*type, *id});
+      if (row) objects.push_back({{"name", id->hex()}, {"size", row->bytes}});
+    }
+    return json_reply({{"objects", std::move(objects)}});
+  });
+}
+
+}  // namespace vgerfs::server

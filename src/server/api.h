@@ -1,0 +1,40 @@
+// What the server answers below /api/v1/ (docs/PROTOCOL.md): JSON, for our own clients.
+#pragma once
+
+#include "base/clock.h"
+#include "server/access.h"
+#include "server/change_bell.h"
+#include "server/http_message.h"
+#include "server/object_store.h"
+#include "server/route.h"
+#include "server/space_ledger.h"
+
+namespace vgerfs::server {
+
+/// What it works with; all outlive it.
+struct ApiParts {
+  ObjectStore& store;
+  SpaceLedger& ledger;
+  const Access& access;
+  ChangeBell& bell;
+  const Clock& clock;
+};
+
+/// Thread-safe. Blocks for the disk.
+class Api {
+ public:
+  explicit Api(const ApiParts& parts) : parts_(parts) {}
+
+  /// Throws HttpError, Error.
+  Answer answer(const Request& request, const ApiRoute& route);
+
+ private:
+  Reply repositories(const Request& request);
+  Reply repository(const Request& request, const RepositoryName& name);
+  Answer changes(const Request& request, const ApiRoute& route);
+  Answer have(const Request& request, const RepositoryName& name);
+
+  const ApiParts parts_;
+};
+
+}  // namespace vgerfs::server
