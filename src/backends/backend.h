@@ -14,6 +14,8 @@
 
 namespace vgerfs::backends {
 
+class StoreServices;
+
 struct ObjectInfo {
   format::ObjectName name;
   std::uint64_t stored_bytes = 0;
@@ -65,6 +67,9 @@ class Backend {
   virtual void remove(const format::ObjectName& name) = 0;
 
   virtual Capabilities capabilities() const = 0;
+
+  /// What this store can do beyond keeping objects; null: nothing. Lives as long as the backend.
+  virtual StoreServices* services() noexcept { return nullptr; }
 
   /// The place, without credentials, for messages.
   virtual std::string location() const = 0;

@@ -33,6 +33,7 @@ class ForwardingBackend : public Backend {
   }
   void remove(const format::ObjectName& name) override { inner_.remove(name); }
   Capabilities capabilities() const override { return inner_.capabilities(); }
+  StoreServices* services() noexcept override { return inner_.services(); }
   std::string location() const override { return inner_.location(); }
 
  protected:

@@ -8,7 +8,9 @@
 #include <vector>
 
 #include "backends/parallel.h"
+#include "backends/rest_lists.h"
 #include "backends/rest_wire.h"
+#include "backends/store_services.h"
 #include "backends/turn.h"
 #include "base/error.h"
 #include "base/sha256.h"
@@ -23,10 +25,10 @@ using format::ObjectType;
 constexpr ObjectType kPublishOrder[] = {ObjectType::lock, ObjectType::index, ObjectType::key,
                                         ObjectType::snapshot, ObjectType::config};
 
-class RestBackend final : public Backend {
+class RestBackend final : public Backend, public StoreServices {
  public:
   RestBackend(RestLocation location, RemoteOptions options)
-      : wire_(std::move(location), std::move(options)) {}
+      : wire_(std::move(location), std::move(options)), lists_(wire_) {}
 
   RestWire& wire() noexcept { return wire_; }
 
@@ -40,6 +42,11 @@ class RestBackend final : public Backend {
     return {.store_clock = wire_.shows_times(), .packs_at_once = true};
   }
   std::string location() const override { return wire_.location(); }
+  StoreServices* services() noexcept override { return this; }
+
+  std::optional<StoreHistory> history(const std::optional<format::ChainHead>& known) override {
+    return lists_.history(known);
+  }
 
  private:
   struct Pending {
@@ -57,6 +64,7 @@ class RestBackend final : public Backend {
   Error conflict(const ObjectName& name) const;
 
   mutable RestWire wire_;
+  RestLists lists_;
   TurnQueue turns_;  ///< of those who send or drop pending objects
 
   mutable std::mutex mutex_;  // a leaf: guards all below
@@ -107,7 +115,8 @@ void RestBackend::list(ObjectType type, const std::function<void(const ObjectInf
     if (const auto info = wire_.head(format::config_name())) each(*info);
     return;
   }
-  for (const std::vector<ObjectInfo> objects = wire_.list(type); const ObjectInfo& info : objects) {
+  for (const std::vector<ObjectInfo> objects = lists_.list(type);
+       const ObjectInfo& info : objects) {
     each(info);
   }
 }
@@ -225,7 +234,7 @@ std::unique_ptr<Backend> create_rest_backend(const std::string& location, Remote
   }
   wire.create();
   for (const ObjectType type : {ObjectType::key, ObjectType::snapshot, ObjectType::index}) {
-    if (wire.list(type).empty()) continue;
+    if (wire.list(type).objects.empty()) continue;
     throw Error{ErrorCode::exists,
                 fmt::format("{} has no config, but {}/ is not empty", wire.location(),
                             format::directory_name(type)),

@@ -26,6 +26,7 @@ constexpr const char* kAcceptV2 = "Accept: application/vnd.x.restic.rest.v2";
 constexpr const char* kAcceptTimes = "Accept: application/vnd.vgerfs.list.v1";
 constexpr std::size_t kCompareBytes = 1 << 20;
 constexpr std::size_t kMaxShownText = 200;
+constexpr std::size_t kMaxAnswerBytes = 16 << 20;
 constexpr std::int64_t kMaxRetryAfter_s = 3600;
 
 bool is_transient(int status) {
@@ -72,6 +73,13 @@ std::optional<Timestamp> stored_at(const HttpReply& reply) {
   if (!ns) return std::nullopt;
   return Timestamp{static_cast<std::int64_t>(*ns / 1'000'000'000),
                    static_cast<std::uint32_t>(*ns % 1'000'000'000)};
+}
+
+std::optional<format::ChainHead> chain_head(const HttpReply& reply) {
+  const auto sequence = parse_number(reply.header("vgerfs-sequence"));
+  const auto hash = ObjectId::parse(reply.header("vgerfs-hash"));
+  if (!sequence || !hash) return std::nullopt;
+  return format::ChainHead{*sequence, hash->bytes()};
 }
 
 std::string authorization(const RestLocation& location, const RemoteOptions& options) {
@@ -153,6 +161,16 @@ RestWire::RestWire(RestLocation location, RemoteOptions options)
       client_(http_settings(location_, options_)),
       random_(std::random_device{}()) {}
 
+std::optional<std::string> RestWire::api_url(std::string_view call) {
+  if (!shows_times()) return std::nullopt;
+  const std::lock_guard lock{mutex_};
+  // A proxy may have put a prefix before the repository's name, which the server does not know.
+  const std::string tail = fmt::format("/{}/", repository_);
+  if (repository_.empty() || !location_.base.ends_with(tail)) return std::nullopt;
+  const std::string root = location_.base.substr(0, location_.base.size() - tail.size());
+  return fmt::format("{}/api/v1/{}/{}", root, call, repository_);
+}
+
 std::string RestWire::url(const ObjectName& name) const {
   const std::string_view directory = format::directory_name(name.type);
   if (name.type == ObjectType::config) return fmt::format("{}{}", location_.base, directory);
@@ -173,6 +191,10 @@ void RestWire::learn(const HttpReply& reply) {
   }
   if (!reply.header("vgerfs-api").empty()) {
     kind_ = Kind::vgerfs;
+    if (const auto name = reply.header("vgerfs-repository"); !name.empty()) {
+      const std::lock_guard lock{mutex_};
+      repository_ = name;
+    }
   } else if (reply.is_success()) {
     // A refusal may be some proxy's.
     Kind expected = Kind::unknown;
@@ -212,7 +234,7 @@ HttpReply RestWire::perform(Call& call) {
     }
     std::optional<std::chrono::milliseconds> pause;
     {
-      const std::lock_guard lock{random_mutex_};
+      const std::lock_guard lock{mutex_};
       const auto patience = has_answered_ ? options_.retry_time : options_.first_answer_time;
       pause = retries.next(std::chrono::steady_clock::now(), patience,
                            retry_after(result.reply, now().s), random_);
@@ -456,7 +478,36 @@ void RestWire::remove(const ObjectName& name) {
   throw failure(call.what, reply);
 }
 
-std::vector<ObjectInfo> RestWire::list(ObjectType type) {
+std::optional<RestChanges> RestWire::changes(std::uint64_t since) {
+  const auto url = api_url("changes");
+  if (!url) return std::nullopt;
+  std::string text;
+  bool is_too_long = false;
+  Call call{{.url = fmt::format("{}?since={}", *url, since)}, "asking what is new"};
+  call.prepare = [&](HttpRequest&) { text.clear(); };
+  call.request.take = [&](const HttpReply&, ByteView piece) {
+    is_too_long = piece.size() > kMaxAnswerBytes - text.size();
+    if (!is_too_long) text += text_of(piece);
+    return !is_too_long;
+  };
+  std::optional<RestChanges> changes;
+  call.objection = [&](const HttpReply& reply) -> std::string {
+    if (!reply.is_success()) return {};
+    if (is_too_long) return "the answer is too long";
+    try {
+      changes = parse_rest_changes(text);
+      return {};
+    } catch (const Error& error) {
+      return error.message();
+    }
+  };
+  const HttpReply reply = perform(call);
+  if (reply.status == 404 || reply.status == 410) return std::nullopt;
+  if (!reply.is_success()) throw failure(call.what, reply);
+  return changes;
+}
+
+RestWire::List RestWire::list(ObjectType type) {
   const std::string_view directory = format::directory_name(type);
   RestListParser parser;
   std::vector<RestListEntry> entries;
@@ -508,7 +559,7 @@ std::vector<ObjectInfo> RestWire::list(ObjectType type) {
     objects.push_back(info);
   }
   find_sizes(objects, unknown);
-  return objects;
+  return {std::move(objects), chain_head(reply)};
 }
 
 void RestWire::find_sizes(std::vector<ObjectInfo>& objects,

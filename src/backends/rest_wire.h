@@ -15,6 +15,7 @@
 #include "backends/backend.h"
 #include "backends/http_client.h"
 #include "backends/remote_options.h"
+#include "backends/rest_changes.h"
 #include "backends/rest_location.h"
 
 namespace vgerfs::backends {
@@ -36,8 +37,15 @@ class RestWire {
   void post(const format::ObjectName& name, ByteView bytes);
   /// Success too if it is absent.
   void remove(const format::ObjectName& name);
+  struct List {
+    std::vector<ObjectInfo> objects;
+    std::optional<format::ChainHead> head;  ///< of the history that the list shows, if there is one
+  };
   /// All objects of a type but config, complete.
-  std::vector<ObjectInfo> list(format::ObjectType type);
+  List list(format::ObjectType type);
+  /// What the server's history tells after this number, or the beginning of that; nullopt if it
+  /// does not know the number (any more), or keeps no history.
+  std::optional<RestChanges> changes(std::uint64_t since);
 
   /// Whether `list` and `head` say when objects were stored. Asks the server if nobody has yet.
   bool shows_times();
@@ -51,6 +59,7 @@ class RestWire {
   struct Call;
 
   std::string url(const format::ObjectName& name) const;
+  std::optional<std::string> api_url(std::string_view call);
   HttpReply perform(Call& call);
   void learn(const HttpReply& reply);
   void expect_absence(const format::ObjectName& name);
@@ -70,8 +79,9 @@ class RestWire {
   std::atomic<bool> has_answered_ = false;
   std::atomic<bool> was_present_ = false;  ///< the repository, for certain, at some time
   std::atomic<std::int64_t> ahead_s_ = 0;  ///< the server's clock, of this machine's
-  std::mutex random_mutex_;                // a leaf
-  std::minstd_rand random_;                // guarded by it
+  std::mutex mutex_;                       // a leaf; guards all below
+  std::minstd_rand random_;
+  std::string repository_;  ///< what the server calls it; empty: it has not said
 };
 
 }  // namespace vgerfs::backends

@@ -4,6 +4,7 @@
 #include <array>
 #include <utility>
 
+#include "backends/store_services.h"
 #include "base/log.h"
 #include "repo/limits.h"
 #include "repo/maintenance/grace.h"
@@ -258,6 +259,22 @@ void RepositoryState::check_claims(const Listing& listing, std::set<SnapshotId>&
   }
 }
 
+void RepositoryState::check_history() {
+  backends::StoreServices* const services = backend_.services();
+  if (!services) return;
+  const auto known = seen_->store_head();
+  const auto history = services->history(known);
+  if (!history || history->head == known) return;
+  if (history->continuity == backends::Continuity::broken) {
+    // What this client has seen is there, or check_rollback had thrown.
+    warn(
+        fmt::format("the server tells another history than the one that this client knew up to "
+                    "change {}: it was restored from a copy, or somebody has changed it",
+                    known->sequence));
+  }
+  seen_->set_store_head(history->head);
+}
+
 void RepositoryState::note_unlisted(std::set<SnapshotId> unlisted) {
   if (!unlisted.empty()) {
     backend_.list(ObjectType::snapshot, [&](const backends::ObjectInfo& info) {
@@ -322,6 +339,7 @@ bool RepositoryState::refresh_once() {
         "heads that "
         "`vgerfs-admin info` prints with another client's");
   }
+  check_history();
   seen_->add(listing.records, listing.snapshots);
   last_listing_ = std::make_unique<Listing>(std::move(listing));
   return true;

@@ -61,6 +61,7 @@ class RepositoryState {
   /// only the listing lacks.
   void check_claims(const Listing& listing, std::set<SnapshotId>& unlisted);
   /// What is listed when it is asked for again came between the listing and the look.
+  void check_history();
   void note_unlisted(std::set<SnapshotId> unlisted);
   void warn(std::string text);
   bool can_read() const noexcept { return keyring_.role() == Role::full; }

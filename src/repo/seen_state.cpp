@@ -104,6 +104,10 @@ class SqliteSeenState final : public SeenState {
         watch_(database_->path(), kKind, read_generation(*database_)) {
     auto any = database_->query("SELECT 1 FROM seen LIMIT 1");
     is_new_ = !any.step();
+    database_->execute(
+        "CREATE TABLE IF NOT EXISTS store_head("
+        "one INTEGER PRIMARY KEY CHECK(one = 1), sequence INTEGER NOT NULL, hash BLOB NOT NULL)"
+        " STRICT");
   }
 
   bool is_new() const override { return is_new_; }
@@ -128,6 +132,24 @@ class SqliteSeenState final : public SeenState {
       const Transaction transaction{database, Transaction::Mode::read};
       return Missing{find_missing(database, kRecord, listed_records),
                      find_missing(database, kSnapshot, listed_snapshots)};
+    });
+  }
+
+  std::optional<format::ChainHead> store_head() override {
+    return locked([&](Database& database) -> std::optional<format::ChainHead> {
+      auto row = database.query("SELECT sequence, hash FROM store_head");
+      if (!row.step()) return std::nullopt;
+      return format::ChainHead{row.number<std::uint64_t>(0), row.array<32>(1)};
+    });
+  }
+
+  void set_store_head(const format::ChainHead& head) override {
+    locked([&](Database& database) {
+      Transaction transaction{database, Transaction::Mode::write};
+      database.query("INSERT OR REPLACE INTO store_head VALUES (1, ?1, ?2)")
+          .bind(head.sequence, head.hash)
+          .run();
+      transaction.commit();
     });
   }
 

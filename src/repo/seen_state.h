@@ -3,10 +3,12 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/ids.h"
+#include "format/store_change.h"
 
 namespace vgerfs::repo {
 
@@ -33,6 +35,10 @@ class SeenState {
   };
   virtual Missing missing(const std::vector<RecordId>& listed_records,
                           const std::vector<SnapshotId>& listed_snapshots) = 0;
+  /// Where the store's history was when this client last looked; nullopt: it never did.
+  virtual std::optional<format::ChainHead> store_head() = 0;
+  /// Not durable at once: who loses it only has an older one.
+  virtual void set_store_head(const format::ChainHead& head) = 0;
   /// The user accepted a rollback: forgets these.
   virtual void forget(const Missing& missing) = 0;
 };

@@ -17,9 +17,9 @@ std::uint64_t headroom(std::uint64_t quota, Role role, ObjectType type) {
 
 }  // namespace
 
-Access::Access(const Authenticator& authenticator, ObjectStore& store, const EventLog& log,
+Access::Access(const Authenticator& authenticator, ObjectStore& store, const AuditLog& audit,
                ServerConfig config)
-    : authenticator_(authenticator), store_(store), log_(log) {
+    : authenticator_(authenticator), store_(store), audit_(audit) {
   set_config(std::move(config));
 }
 
@@ -51,12 +51,12 @@ void Access::demand(const Request& request, const Principal& principal,
 
 void Access::log_refusal(const Request& request, std::string_view token,
                          std::string_view reason) const {
-  log_.write(Severity::warning, "refused",
-             {{"peer", request.peer},
-              {"token", token},
-              {"method", request.method_text},
-              {"target", request.target},
-              {"reason", reason}});
+  audit_.write(Severity::warning, "refused",
+               {{"peer", request.peer},
+                {"token", token},
+                {"method", request.method_text},
+                {"target", request.target},
+                {"reason", reason}});
 }
 
 Repository Access::reading(const Request& request, const RepositoryName& name,

@@ -5,8 +5,8 @@
 #include <mutex>
 #include <string_view>
 
+#include "server/audit_log.h"
 #include "server/authenticator.h"
-#include "server/event_log.h"
 #include "server/http_message.h"
 #include "server/object_store.h"
 #include "server/policy.h"
@@ -15,11 +15,11 @@
 
 namespace vgerfs::server {
 
-/// Thread-safe. What it refuses is in the log.
+/// Thread-safe. What it refuses is in the audit log.
 class Access {
  public:
   /// All must outlive it.
-  Access(const Authenticator& authenticator, ObjectStore& store, const EventLog& log,
+  Access(const Authenticator& authenticator, ObjectStore& store, const AuditLog& audit,
          ServerConfig config);
 
   /// Throws HttpError 401.
@@ -45,7 +45,7 @@ class Access {
 
   const Authenticator& authenticator_;
   ObjectStore& store_;
-  const EventLog& log_;
+  const AuditLog& audit_;
   mutable std::mutex mutex_;
   std::shared_ptr<const ServerConfig> config_;  // guarded by mutex_
 };

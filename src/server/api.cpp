@@ -16,8 +16,11 @@ using nlohmann::json;
 /// `have` asks for so many names at most.
 constexpr std::size_t kMaxNames = 10'000;
 constexpr std::uint64_t kMaxHaveBytes = 1 << 20;
+constexpr std::uint64_t kMaxVerifyBytes = 4096;
+constexpr std::size_t kMaxDamages = 1000;
 /// Proxies end what is silent for a minute.
 constexpr std::uint64_t kMaxWait_s = 50;
+constexpr std::chrono::seconds kMaxVerifyTime{30};
 
 /// What is known of repositories, by their numbers.
 struct Statistics {
@@ -34,6 +37,21 @@ Statistics read_statistics(Catalog& catalog) {
   }
   for (const TrashTotalRow& row : catalog.trash_totals()) found.trash[row.repository] = row;
   return found;
+}
+
+json number_or_null(const std::optional<std::int64_t>& number) {
+  return number ? json(*number) : json(nullptr);
+}
+
+json list_of(const std::vector<DamageRow>& damages) {
+  json list = json::array();
+  for (const DamageRow& damage : damages) {
+    list.push_back({{"type", format::directory_name(damage.object.type)},
+                    {"name", damage.object.id.hex()},
+                    {"found_at", damage.found_at},
+                    {"problem", damage.problem}});
+  }
+  return list;
 }
 
 json counts(std::uint64_t objects, std::uint64_t bytes) {
@@ -54,7 +72,7 @@ json describe(const RepositoryRow& row, const Statistics& statistics, std::uint6
   const auto trash = statistics.trash.find(row.id);
   json described{{"name", row.name},
                  {"created_at", row.created_at},
-                 {"last_backup_at", nullptr},
+                 {"last_backup_at", number_or_null(row.last_backup_at)},
                  {"objects", objects},
                  {"bytes", bytes},
                  {"types", std::move(types)},
@@ -63,7 +81,6 @@ json describe(const RepositoryRow& row, const Statistics& statistics, std::uint6
                                : counts(trash->second.objects, trash->second.bytes)},
                  {"quota_bytes", quota},
                  {"head", json_of(row.head)}};
-  if (row.last_backup_at) described["last_backup_at"] = *row.last_backup_at;
   return described;
 }
 
@@ -75,6 +92,7 @@ Answer Api::answer(const Request& request, const ApiRoute& route) {
     case ApiRoute::Call::repository: return repository(request, *route.repository);
     case ApiRoute::Call::changes: return changes(request, route);
     case ApiRoute::Call::have: return have(request, *route.repository);
+    case ApiRoute::Call::verify: return verify(request, route);
   }
   throw HttpError{404, "there is no such place"};
 }
@@ -118,6 +136,55 @@ Answer Api::changes(const Request& request, const ApiRoute& route) {
     return std::make_unique<ChangeWait>(std::move(reader), parts_.bell, *route.since, patience);
   }
   return reader.reply(route.since);
+}
+
+Answer Api::verify(const Request& request, const ApiRoute& route) {
+  const Principal principal = parts_.access.authenticated(request);
+  if (request.method != Method::post) {
+    const Repository repository =
+        parts_.access.reading(request, *route.repository, ObjectType::pack);
+    const auto connection = parts_.store.reader();
+    const Transaction transaction{*connection, Transaction::Mode::read};
+    Catalog catalog{*connection};
+    const ScrubRow scrub = catalog.scrub(repository.id);
+    return json_reply({{"complete_since", number_or_null(scrub.complete_since)},
+                       {"began_at", number_or_null(scrub.began_at)},
+                       {"damaged", list_of(catalog.damages(repository.id, kMaxDamages))},
+                       {"damaged_objects", catalog.damage_count(repository.id)}});
+  }
+  parts_.access.demand(request, principal, *route.repository, {.verb = Verb::verify});
+  const Repository repository = parts_.access.existing(*route.repository);
+  return std::make_unique<JsonBody>(kMaxVerifyBytes, [this, repository](const json& body) {
+    const auto& level = body.at("level").get_ref<const std::string&>();
+    if (level == "structure") {
+      allow_only(body, {"level"});
+      const StructureCheckResult found = parts_.verifier.check_structure(repository, {});
+      return json_reply({{"level", level},
+                         {"objects", found.objects},
+                         {"packs", found.packs},
+                         {"damaged", list_of(found.damaged)},
+                         {"unknown_files", found.unknown_files},
+                         {"uploads", found.uploads},
+                         {"missing_trash", found.missing_trash}});
+    }
+    if (level != "hash") throw HttpError{400, "\"level\" must be structure or hash"};
+    allow_only(body, {"level", "max_bytes"});
+    if (!body.at("max_bytes").is_number_unsigned()) {
+      throw HttpError{400, "\"max_bytes\" must be a number of bytes"};
+    }
+    const auto max_bytes = body.at("max_bytes").get<std::uint64_t>();
+    const HashCheckResult read = parts_.verifier.check_hashes(
+        repository,
+        {.max_bytes = max_bytes,
+         .max_time = kMaxVerifyTime,
+         .bytes_per_second = parts_.access.config()->scrub_bytes_per_second},
+        {});
+    return json_reply({{"level", level},
+                       {"objects", read.objects},
+                       {"bytes", read.bytes},
+                       {"damaged", list_of(read.damaged)},
+                       {"is_pass_complete", read.is_pass_complete}});
+  });
 }
 
 Answer Api::have(const Request& request, const RepositoryName& name) {

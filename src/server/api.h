@@ -8,6 +8,7 @@
 #include "server/object_store.h"
 #include "server/route.h"
 #include "server/space_ledger.h"
+#include "server/verifier.h"
 
 namespace vgerfs::server {
 
@@ -17,6 +18,7 @@ struct ApiParts {
   SpaceLedger& ledger;
   const Access& access;
   ChangeBell& bell;
+  Verifier& verifier;
   const Clock& clock;
 };
 
@@ -32,6 +34,7 @@ class Api {
   Reply repositories(const Request& request);
   Reply repository(const Request& request, const RepositoryName& name);
   Answer changes(const Request& request, const ApiRoute& route);
+  Answer verify(const Request& request, const ApiRoute& route);
   Answer have(const Request& request, const RepositoryName& name);
 
   const ApiParts parts_;

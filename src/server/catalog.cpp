@@ -68,8 +68,9 @@ CREATE TABLE tokens(
   revoked_at INTEGER) STRICT;
 )";
 
-/// What version 3 brought: the history of changes. A repository's begins with a number of its own,
-/// so that one that is made anew under an old name is told from it.
+/// What version 3 brought: the history of changes, and when objects were read again. A repository's
+/// begins with a number of its own, so that one that is made anew under an old name is told from
+/// it.
 constexpr const char* kChangesSchema = R"(
 CREATE TABLE changes(
   repository INTEGER NOT NULL,
@@ -83,6 +84,24 @@ CREATE TABLE changes(
   token TEXT NOT NULL,
   chain_before BLOB NOT NULL,
   PRIMARY KEY(repository, sequence)) STRICT, WITHOUT ROWID;
+ALTER TABLE objects ADD COLUMN checked_at INTEGER NOT NULL DEFAULT 0;
+CREATE TABLE scrubs(
+  repository INTEGER PRIMARY KEY,
+  last_type TEXT,
+  last_name BLOB,
+  began_at INTEGER,
+  complete_since INTEGER) STRICT;
+CREATE TABLE damages(
+  repository INTEGER NOT NULL,
+  type TEXT NOT NULL,
+  name BLOB NOT NULL,
+  found_at INTEGER NOT NULL,
+  problem TEXT NOT NULL,
+  PRIMARY KEY(repository, type, name)) STRICT, WITHOUT ROWID;
+CREATE TRIGGER damage_removed AFTER DELETE ON objects BEGIN
+  DELETE FROM damages
+    WHERE repository = old.repository AND type = old.type AND name = old.name;
+END;
 PRAGMA user_version = 3;
 )";
 
@@ -319,6 +338,102 @@ void Catalog::forget_changes_before(std::int64_t time) {
         .bind(repository.id, first_kept)
         .run();
   }
+}
+
+std::vector<ObjectRow> Catalog::objects_after(std::int64_t repository,
+                                              const std::optional<ObjectName>& last,
+                                              std::size_t at_most) {
+  std::vector<ObjectRow> found;
+  auto row = database_.query(
+      "SELECT type, name, bytes, token, stored_at_ns, sequence FROM objects"
+      " WHERE repository = ?1 AND (type, name) > (?2, ?3) ORDER BY type, name LIMIT ?4");
+  row.bind(repository, last ? format::directory_name(last->type) : std::string_view{},
+           last ? last->id : ObjectId{}, at_most);
+  while (row.step()) {
+    found.push_back({{type_of(row, 0), row.id<ObjectId>(1)},
+                     row.number<std::uint64_t>(2),
+                     row.integer(3),
+                     row.integer(4),
+                     row.integer(5)});
+  }
+  return found;
+}
+
+void Catalog::set_checked(std::int64_t repository, const ObjectName& name, std::int64_t now) {
+  database_
+      .query("UPDATE objects SET checked_at = ?4 WHERE repository = ?1 AND type = ?2 AND name = ?3")
+      .bind(repository, format::directory_name(name.type), name.id, now)
+      .run();
+}
+
+std::int64_t Catalog::checked_at(std::int64_t repository, const ObjectName& name) {
+  auto row = database_.query(
+      "SELECT checked_at FROM objects WHERE repository = ?1 AND type = ?2 AND name = ?3");
+  row.bind(repository, format::directory_name(name.type), name.id);
+  return row.step() ? row.integer(0) : 0;
+}
+
+ScrubRow Catalog::scrub(std::int64_t repository) {
+  auto row = database_.query(
+      "SELECT last_type, last_name, began_at, complete_since FROM scrubs WHERE repository = ?1");
+  row.bind(repository);
+  if (!row.step()) return {};
+  ScrubRow found{.last = std::nullopt,
+                 .began_at = optional_integer(row, 2),
+                 .complete_since = optional_integer(row, 3)};
+  if (!row.is_null(0)) found.last = ObjectName{type_of(row, 0), row.id<ObjectId>(1)};
+  return found;
+}
+
+void Catalog::set_scrub(std::int64_t repository, const ScrubRow& scrub) {
+  std::optional<std::string_view> type;
+  std::optional<ObjectId> name;
+  if (scrub.last) {
+    type = format::directory_name(scrub.last->type);
+    name = scrub.last->id;
+  }
+  database_
+      .query(
+          "INSERT OR REPLACE INTO scrubs(repository, last_type, last_name, began_at,"
+          " complete_since) VALUES(?1, ?2, ?3, ?4, ?5)")
+      .bind(repository, type, name, scrub.began_at, scrub.complete_since)
+      .run();
+}
+
+void Catalog::set_damage(const DamageRow& damage) {
+  database_
+      .query(
+          "INSERT OR IGNORE INTO damages(repository, type, name, found_at, problem)"
+          " VALUES(?1, ?2, ?3, ?4, ?5)")
+      .bind(damage.repository, format::directory_name(damage.object.type), damage.object.id,
+            damage.found_at, damage.problem)
+      .run();
+}
+
+void Catalog::clear_damage(std::int64_t repository, const ObjectName& name) {
+  database_.query("DELETE FROM damages WHERE repository = ?1 AND type = ?2 AND name = ?3")
+      .bind(repository, format::directory_name(name.type), name.id)
+      .run();
+}
+
+std::vector<DamageRow> Catalog::damages(std::int64_t repository, std::size_t at_most) {
+  std::vector<DamageRow> found;
+  auto row = database_.query(
+      "SELECT type, name, found_at, problem FROM damages WHERE repository = ?1 LIMIT ?2");
+  row.bind(repository, at_most);
+  while (row.step()) {
+    found.push_back({.repository = repository,
+                     .object = {type_of(row, 0), row.id<ObjectId>(1)},
+                     .found_at = row.integer(2),
+                     .problem = std::string{row.text(3)}});
+  }
+  return found;
+}
+
+std::uint64_t Catalog::damage_count(std::int64_t repository) {
+  auto row = database_.query("SELECT count(*) FROM damages WHERE repository = ?1");
+  row.bind(repository);
+  return row.step() ? row.number<std::uint64_t>(0) : 0;
 }
 
 std::int64_t Catalog::add_trash(const TrashRow& row) {

@@ -46,6 +46,21 @@ struct TrashRow {
   std::string file;  ///< in trash/
 };
 
+/// An object that is not what it should be.
+struct DamageRow {
+  std::int64_t repository = 0;
+  format::ObjectName object;
+  std::int64_t found_at = 0;  ///< seconds
+  std::string problem;
+};
+
+/// How far reading all objects of a repository again has come.
+struct ScrubRow {
+  std::optional<format::ObjectName> last;      ///< read last; none: a pass begins
+  std::optional<std::int64_t> began_at;        ///< this pass
+  std::optional<std::int64_t> complete_since;  ///< every object was read, or came, since then
+};
+
 /// What of one repository waits in the trash.
 struct TrashTotalRow {
   std::int64_t repository = 0;
@@ -96,6 +111,21 @@ class Catalog {
   void forget_changes_before(std::int64_t time);
   /// The repositories whose objects were changed through this catalog.
   const std::set<std::int64_t>& touched() const noexcept { return touched_; }
+
+  /// In the order of types and names, after one of them.
+  std::vector<ObjectRow> objects_after(std::int64_t repository,
+                                       const std::optional<format::ObjectName>& last,
+                                       std::size_t at_most);
+  void set_checked(std::int64_t repository, const format::ObjectName& name, std::int64_t now);
+  /// When the object was read last; 0: when it came.
+  std::int64_t checked_at(std::int64_t repository, const format::ObjectName& name);
+  ScrubRow scrub(std::int64_t repository);
+  void set_scrub(std::int64_t repository, const ScrubRow& scrub);
+  /// What was found first stays. It goes with its object.
+  void set_damage(const DamageRow& damage);
+  void clear_damage(std::int64_t repository, const format::ObjectName& name);
+  std::vector<DamageRow> damages(std::int64_t repository, std::size_t at_most);
+  std::uint64_t damage_count(std::int64_t repository);
 
   std::int64_t add_trash(const TrashRow& row);
   void remove_trash(std::int64_t id);

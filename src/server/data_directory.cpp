@@ -98,6 +98,10 @@ std::string DataDirectory::copies_path() const {
   return fmt::format("{}/{}/copies", path_, kPrivateName);
 }
 
+std::string DataDirectory::audit_path() const {
+  return fmt::format("{}/{}/audit.log", path_, kPrivateName);
+}
+
 DiskSpace DataDirectory::disk_space() const {
   struct statvfs status {};
   if (::fstatvfs(root_.get(), &status) != 0) throw system_error(errno, "looking at " + path_);

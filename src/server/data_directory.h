@@ -5,6 +5,7 @@
 //   .vgerfs-server/uploads/          objects on their way in
 //   .vgerfs-server/trash/            removed objects
 //   .vgerfs-server/copies/           of the database, one a day
+//   .vgerfs-server/audit.log         what was refused or removed (server/audit_log.h)
 //
 // All on one file system: objects get their names by link(2) and lose them by rename(2).
 #pragma once
@@ -50,6 +51,7 @@ class DataDirectory {
   const std::string& path() const noexcept { return path_; }
   std::string database_path() const;
   std::string copies_path() const;
+  std::string audit_path() const;
   int uploads() const noexcept { return uploads_.get(); }
   int trash() const noexcept { return trash_.get(); }
   DiskSpace disk_space() const;

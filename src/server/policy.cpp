@@ -55,6 +55,9 @@ std::optional<std::string_view> refusal(const Principal& principal,
         return "this token may create only a repository that it names";
       }
       return std::nullopt;
+    case Verb::verify:
+      if (principal.role < Role::maintain) return "this token may not have everything read again";
+      return std::nullopt;
     case Verb::remove: return refusal_to_remove(principal, deed, append_only);
   }
   return kOutside;

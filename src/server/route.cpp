@@ -107,6 +107,7 @@ constexpr ApiWord kApiWords[] = {
     {"repositories", ApiRoute::Call::repository, true, false},
     {"changes", ApiRoute::Call::changes, true, false},
     {"have", ApiRoute::Call::have, false, true},
+    {"verify", ApiRoute::Call::verify, true, true},
 };
 
 /// What follows /api/v1/: a word, then a repository's name, which may be of two segments.

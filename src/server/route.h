@@ -17,7 +17,7 @@ enum class Method { get, head, post, remove, other };
 struct HealthRoute {};
 /// Below /api/v1/, but health.
 struct ApiRoute {
-  enum class Call { repositories, repository, changes, have };
+  enum class Call { repositories, repository, changes, have, verify };
   Call call = Call::repositories;
   Method method = Method::get;               ///< one that the call knows
   std::optional<RepositoryName> repository;  ///< of all calls but `repositories`

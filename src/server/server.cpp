@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "server/audit_log.h"
 #include "server/authenticator.h"
 #include "server/change_bell.h"
 #include "server/commit_queue.h"
@@ -14,7 +15,9 @@
 #include "server/http_server.h"
 #include "server/listen_socket.h"
 #include "server/object_store.h"
+#include "server/scrubber.h"
 #include "server/service.h"
+#include "server/verifier.h"
 
 namespace vgerfs::server {
 namespace {
@@ -58,15 +61,20 @@ int run_server(const ConfigSources& sources) {
                     [&](const std::set<std::int64_t>& repositories) { bell.ring(repositories); }};
   ObjectStore store{directory, queue, ledger, clock};
   Metrics metrics;
+  AuditLog audit{event_log, directory.audit_path(), clock};
+  Verifier verifier{store, queue, event_log, clock};
   auto sockets = open_sockets(config);
   Service service{{.store = store,
                    .ledger = ledger,
                    .authenticator = authenticator,
                    .metrics = metrics,
                    .bell = bell,
+                   .verifier = verifier,
                    .log = event_log,
+                   .audit = audit,
                    .clock = clock},
                   std::move(config)};
+  const Scrubber scrubber{store, verifier, event_log, [&] { return service.config(); }};
   HttpServer server{service, metrics, event_log};
   const auto reload = [&] {
     try {

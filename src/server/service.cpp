@@ -80,11 +80,12 @@ class Service::AddBody final : public RequestBody {
 Service::Service(const ServiceParts& parts, ServerConfig config)
     : parts_(parts),
       started_at_(parts.clock.boot_ns()),
-      access_(parts.authenticator, parts.store, parts.log, std::move(config)),
+      access_(parts.authenticator, parts.store, parts.audit, std::move(config)),
       api_({.store = parts.store,
             .ledger = parts.ledger,
             .access = access_,
             .bell = parts.bell,
+            .verifier = parts.verifier,
             .clock = parts.clock}) {}
 
 Answer Service::begin(const Request& request) {
@@ -205,6 +206,18 @@ Reply Service::metrics_text(const Request& request) {
     text += fmt::format("vgerfs_last_backup_timestamp_seconds{{repository=\"{}\"}} {}\n",
                         label_value(row.name), *row.last_backup_at);
   }
+  text += "# TYPE vgerfs_damaged_objects gauge\n";
+  for (const RepositoryRow& row : repositories) {
+    text += fmt::format("vgerfs_damaged_objects{{repository=\"{}\"}} {}\n", label_value(row.name),
+                        catalog.damage_count(row.id));
+  }
+  // Every object was read, or came, since then; the repository's beginning before the first time.
+  text += "# TYPE vgerfs_scrubbed_since_timestamp_seconds gauge\n";
+  for (const RepositoryRow& row : repositories) {
+    text += fmt::format("vgerfs_scrubbed_since_timestamp_seconds{{repository=\"{}\"}} {}\n",
+                        label_value(row.name),
+                        catalog.scrub(row.id).complete_since.value_or(row.created_at));
+  }
   text += "# TYPE vgerfs_quota_bytes gauge\n";
   for (const RepositoryRow& row : repositories) {
     text += fmt::format("vgerfs_quota_bytes{{repository=\"{}\"}} {}\n", label_value(row.name),
@@ -228,6 +241,7 @@ Reply Service::list(const Request& request, const ListRoute& route) {
   const auto head = parts_.store.list(repository, route.type,
                                       [&](const ListedObject& object) { text.add(object); });
   Reply reply = text.finish();
+  reply.headers.emplace_back("Vgerfs-Repository", repository.name.text());
   if (head) {
     reply.headers.emplace_back("Vgerfs-Sequence", std::to_string(head->sequence));
     reply.headers.emplace_back("Vgerfs-Hash", ObjectId{head->hash}.hex());
@@ -262,6 +276,7 @@ Reply Service::read(const Request& request, const ReadRoute& route) {
       break;
     case ByteRange::Kind::whole: break;
   }
+  reply.headers.emplace_back("Vgerfs-Repository", repository.name.text());
   reply.headers.emplace_back("Vgerfs-Stored-At", std::to_string(object->stored_at_ns));
   reply.file = FilePart{object->fd, range.offset, range.bytes};
   return reply;
@@ -296,11 +311,11 @@ Reply Service::remove(const Request& request, const RemoveRoute& route) {
                  {.verb = Verb::remove, .type = route.object.type, .is_own = is_own});
   if (!repository) throw HttpError{404, "there is no such repository"};
   const bool removed = parts_.store.remove(*repository, route.object, principal);
-  parts_.log.write(Severity::info, "removed",
-                   {{"peer", request.peer},
-                    {"token", principal.name},
-                    {"target", request.target},
-                    {"existed", removed ? "yes" : "no"}});
+  parts_.audit.write(Severity::info, "removed",
+                     {{"peer", request.peer},
+                      {"token", principal.name},
+                      {"target", request.target},
+                      {"existed", removed ? "yes" : "no"}});
   return text_reply(200, {});
 }
 
@@ -309,8 +324,8 @@ void Service::do_chores() {
   const auto days = static_cast<std::int64_t>(config()->trash_days);
   const std::size_t deleted = parts_.store.empty_trash_before(parts_.clock.now().s - days * kDay);
   if (deleted > 0) {
-    parts_.log.write(Severity::info, "trash_emptied",
-                     {{"objects", static_cast<std::uint64_t>(deleted)}});
+    parts_.audit.write(Severity::info, "trash_emptied",
+                       {{"objects", static_cast<std::uint64_t>(deleted)}});
   }
   parts_.store.forget_changes_before(parts_.clock.now().s -
                                      static_cast<std::int64_t>(config()->changes_days) * kDay);

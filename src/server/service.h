@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "server/access.h"
 #include "server/api.h"
+#include "server/audit_log.h"
 #include "server/authenticator.h"
 #include "server/change_bell.h"
 #include "server/event_log.h"
@@ -18,6 +19,7 @@
 #include "server/object_store.h"
 #include "server/server_config.h"
 #include "server/space_ledger.h"
+#include "server/verifier.h"
 
 namespace vgerfs::server {
 
@@ -28,7 +30,9 @@ struct ServiceParts {
   Authenticator& authenticator;
   Metrics& metrics;
   ChangeBell& bell;
+  Verifier& verifier;
   const EventLog& log;
+  AuditLog& audit;
   const Clock& clock;
 };
 
@@ -44,7 +48,10 @@ class Service {
 
   /// Takes the limits, quotas and modes of another configuration; requests that run go on as they
   /// began.
-  void reload(ServerConfig config) { access_.set_config(std::move(config)); }
+  void reload(ServerConfig config) {
+    access_.set_config(std::move(config));
+    parts_.audit.reopen();
+  }
   std::shared_ptr<const ServerConfig> config() const { return access_.config(); }
   /// What is to be done every hour: deletes from the trash what has been there long enough, and
   /// copies the database once a day.

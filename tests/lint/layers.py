@@ -20,9 +20,9 @@ LAYERS = {
     "cli": ["format", "crypto", "backends", "repo", "fs"],
 }
 
-# What a folder may include of another one that it may use only in part: repo knows the storage port, no adapter.
+# What a folder may include of another one that it may use only in part: repo knows the storage port and what a server adds to it, no adapter.
 PARTS = {
-    ("repo", "backends"): ["backends/backend.h"],
+    ("repo", "backends"): ["backends/backend.h", "backends/store_services.h"],
 }
 
 # foreign headers: where they may be included
@@ -34,7 +34,7 @@ LIBRARIES = {
     r"<sqlite3": r"src/base/sqlite\.",
     r"<(zstd|zdict|zstd_errors)\.h": r"src/repo/compression\.",
     r"<yaml-cpp/": r"src/cli/",
-    r"<nlohmann/": r"src/cli/|src/server/",
+    r"<nlohmann/": r"src/backends/rest_|src/cli/|src/server/",
     r"<CLI/": r"src/cli/|src/server/",
     r"<libmount/": r"src/cli/mount_table\.",
     r"<archive": r"src/cli/tar_stream\.",

@@ -88,13 +88,17 @@ class ServiceWorld : public ::testing::Test {
   EventLog log_{sink_.get(), LogFormat::pretty, world_.clock};
   Authenticator authenticator_{true, world_.clock};
   Metrics metrics_;
+  Verifier verifier_{*world_.store, *world_.queue, log_, world_.clock};
+  AuditLog audit_{log_, world_.directory.audit_path(), world_.clock};
   ChangeBell bell_;
   Service service_{{.store = *world_.store,
                     .ledger = *world_.ledger,
                     .authenticator = authenticator_,
                     .metrics = metrics_,
                     .bell = bell_,
+                    .verifier = verifier_,
                     .log = log_,
+                    .audit = audit_,
                     .clock = world_.clock},
                    {.min_free_bytes = 0}};
 };

@@ -214,7 +214,52 @@ def slow_clients_are_cut_off(server):
     check("vgerfs_reserved_bytes 0\n" in server.expect(200, "GET", "/metrics").text, "space stays reserved")
 
 
+def changes_are_told(server):
+    server.configure("io_threads = 2")
+    server.start().make_repository()
+    head = json.loads(server.expect(200, "GET", "/api/v1/changes/repo").text)["head"]["sequence"]
+    target = "/api/v1/changes/repo?since=%d" % head
+    started = time.monotonic()
+    check(not json.loads(server.expect(200, "GET", target + "&wait=1").text)["changes"], "changes out of nothing")
+    check(0.9 < time.monotonic() - started < 10, "it did not wait for a second")
+
+    # Many wait at a time; none of them holds a thread.
+    answers = []
+    waiters = [threading.Thread(target=lambda: answers.append(server.expect(200, "GET", target + "&wait=40"))) for _ in range(40)]
+    for waiter in waiters:
+        waiter.start()
+    with contextlib.closing(server.raw()) as events:
+        events.sendall(request_text("GET", target, "Accept: text/event-stream"))
+        check(status_of(receive(events)) == 200, "no events")
+        time.sleep(0.3)
+        started = time.monotonic()
+        names = [server.put(b"one"), server.put(b"two")]
+        for waiter in waiters:
+            waiter.join()
+        check(time.monotonic() - started < 20, "who waits for a change was not told")
+        for answer in answers:
+            changes = json.loads(answer.text)["changes"]
+            check(changes and changes[0]["name"] == names[0] and changes[0]["token"] == "configured", "told: %s" % changes)
+        text = b""
+        while text.count(b"\n\n") < 2:
+            part = events.recv(65536)
+            check(part, "the events ended: %s" % text)
+            text += part
+        told = [json.loads(line[6:]) for line in text.decode().splitlines() if line.startswith("data: ")]
+        check([each["name"] for each in told] == names, "events: %s" % told)
+        check(told[-1]["hash"] == json.loads(server.expect(200, "GET", "/api/v1/changes/repo").text)["head"]["hash"], "another hash")
+
+        # A stop does not wait for who waits.
+        with contextlib.closing(server.raw()) as waiting:
+            waiting.sendall(request_text("GET", "/api/v1/changes/repo?since=%d&wait=40" % (head + 2)))
+            time.sleep(0.3)
+            started = time.monotonic()
+            server.stop()
+            check(time.monotonic() - started < 10, "the stop took %.1f s" % (time.monotonic() - started))
+            check(status_of(receive(waiting)) == 200, "who waited got no answer")
+
+
 if __name__ == "__main__":
     main(objects_come_and_go, ranges_have_exact_lengths, bodies_may_come_in_chunks, who_expects_to_continue_is_told,
          connections_are_kept, lists_come_in_both_versions, long_lists_are_whole, who_sends_a_refused_body_reads_the_answer,
-         slow_clients_are_cut_off)
+         slow_clients_are_cut_off, changes_are_told)
