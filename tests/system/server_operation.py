@@ -121,7 +121,14 @@ def a_stop_lets_requests_end(server):
             with contextlib.closing(server.raw()):
                 check(False, "a new connection was accepted")
         connection.sendall(data[1000:])
-        check(b"HTTP/1.1 200" in connection.recv(1000), "the upload was cut off")
+        connection.settimeout(PATIENCE)
+        got = connection.recv(1000)
+        check(b"HTTP/1.1 200" in got, "the upload was cut off")
+        # Who keeps connections open would keep the server.
+        check(b"\r\nConnection: close\r\n" in got, "the client is not told that this was the last answer")
+        with contextlib.suppress(TimeoutError):
+            got = connection.recv(1000)
+        check(got == b"", "the connection stays open")
     check(server.process.wait(PATIENCE) == 0, "it ended with %s" % server.process.returncode)
     server.process = None
     server.start()
@@ -236,11 +243,14 @@ def a_full_disk_keeps_its_floor(server):
 def json_logs_are_json(server):
     server.configure('log_format = "json"')
     server.start()
-    server.expect(401, "GET", "/repo/config", token="wrong")
+    server.expect(401, "GET", "/repo/config", token="wrong", headers={"X-Forwarded-For": "203.0.113.7"})
+    server.expect(401, "GET", "/repo/config", token="wrong", headers={"X-Forwarded-For": "9" * 1000})
     server.stop()
     events = [json.loads(line) for line in server.log().splitlines()]
-    check([each["event"] for each in events] == ["listening", "refused", "stopping", "stopped"], "the log is %s" % events)
+    check([each["event"] for each in events] == ["listening", "refused", "refused", "stopping", "stopped"], "the log is %s" % events)
     check(events[1]["target"] == "/repo/config" and events[1]["reason"] == "unknown token", "refused says %s" % events[1])
+    check(events[1]["peer"].endswith(" for 203.0.113.7"), "whom the proxy speaks for is not told: %s" % events[1])
+    check("9999" not in events[2]["peer"], "anything can be written into the log: %s" % events[2])
 
 
 @contextlib.contextmanager
@@ -249,7 +259,7 @@ def proxy(server, name, command_line):
     work = "%s/%s" % (server.work, name)
     os.makedirs(work)
     run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-keyout",
-        work + "/key", "-out", work + "/crt", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1")
+        work + "/key", "-out", work + "/crt", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,DNS:backup.test,IP:127.0.0.1")
     with contextlib.closing(socket.create_server(("127.0.0.1", 0))) as free:
         port = free.getsockname()[1]
     with open(work + "/errors", "wb") as errors:
@@ -290,16 +300,16 @@ def restic_lives_behind(server, url, certificate):
     check(server.listed()[name_of(data)] == len(data), "the body of 64 MiB did not arrive")
 
 
-def behind_nginx(server):
-    """The server, which runs, behind nginx with TLS: a context with URL and certificate."""
+def behind_nginx(server, *lines):
+    """The server, which runs, behind nginx with TLS: a context with URL and certificate. `lines`: more of nginx's server {}."""
     def command_line(work, port):
         with open(work + "/nginx.conf", "w", encoding="ascii") as out:
             out.write("daemon off; worker_processes 1; pid %s/pid; error_log stderr; %s events {}\nhttp {\naccess_log off;\n" % (
                 work, "user root;" if os.geteuid() == 0 else ""))
             for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"):
                 out.write("%s_temp_path %s/%s;\n" % (kind, work, kind))
-            out.write("server { listen 127.0.0.1:%d ssl http2; server_name localhost; ssl_certificate %s/crt; ssl_certificate_key %s/key;\n%s\n} }\n"
-                      % (port, work, work, example("nginx.conf", server)))
+            out.write("server { listen 127.0.0.1:%d ssl http2; server_name localhost; ssl_certificate %s/crt; ssl_certificate_key %s/key;\n%s\n%s\n} }\n"
+                      % (port, work, work, "\n".join(lines), example("nginx.conf", server)))
         return ["/usr/sbin/nginx", "-c", work + "/nginx.conf", "-p", work]
     return proxy(server, "nginx", command_line)
 

@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """The wire: every detail of the restic REST protocol that real clients rely on, and the limits on those that play with it."""
 import contextlib
+import email.utils
 import http.client
 import json
 import os
@@ -41,6 +42,10 @@ def objects_come_and_go(server):
     name = server.put(data)
     head = server.expect(200, "HEAD", "/repo/data/" + name)
     check(head.headers["Content-Length"] == "300000" and not head.body, "HEAD says %s" % head.headers)
+    sent = email.utils.parsedate_to_datetime(head.headers["Date"]).timestamp()
+    check(abs(sent - time.time()) < 60, "it is now %s" % head.headers["Date"])
+    stored = os.stat("%s/repo/data/%s/%s" % (server.data, name[:2], name)).st_mtime_ns
+    check(head.headers["Vgerfs-Stored-At"] == str(stored), "stored at %s, its file says %d" % (head.headers["Vgerfs-Stored-At"], stored))
     check(server.expect(200, "GET", "/repo/data/" + name).body == data, "other bytes came back")
     server.put(data)
     server.expect(200, "DELETE", "/repo/data/" + name)
@@ -166,7 +171,7 @@ def slow_clients_are_cut_off(server):
     def ends(connection, what):
         connection.settimeout(20)
         started = time.monotonic()
-        with contextlib.suppress(ConnectionResetError):
+        with contextlib.suppress(ConnectionResetError, TimeoutError):
             while connection.recv(65536):
                 pass
         check(time.monotonic() - started < 15, what)

@@ -148,7 +148,9 @@ class Server:
             if connection is None:
                 connection = stack.enter_context(contextlib.closing(self.connect()))
             connection.request(method, target, body=body, headers=headers)
-            return Answer(connection.getresponse())
+            answer = Answer(connection.getresponse())
+            check(not token or token not in answer.text + str(answer.headers), "%s %s: the answer holds the token" % (method, target[:200]))
+            return answer
 
     def expect(self, status, method, target, *args, **options):
         answer = self.send(method, target, *args, **options)
