@@ -4,6 +4,7 @@ import contextlib
 import os
 import shutil
 import socket
+import socketserver
 import subprocess
 import tempfile
 import threading
@@ -23,6 +24,7 @@ class RestWorld(World):
         self.work = tempfile.mkdtemp(prefix="vgerfs-test-")
         self.full = self.secret("full")
         self.mounts, self.certificate, self.server, self.data = [], None, None, None
+        self.variables = {}  # of the environment of all commands
         self.token_file = self.work + "/token"
         self.stack = contextlib.ExitStack()
         self.give_token(TOKEN)
@@ -39,6 +41,7 @@ class RestWorld(World):
         env["VGERFS_REST_TOKEN_FILE"] = self.token_file
         if self.certificate:
             env["VGERFS_CA_FILE"] = self.certificate
+        env.update(self.variables)
         return env
 
     def mount(self, *options, **more):
@@ -240,6 +243,129 @@ def a_full_quota_says_so_and_can_be_pruned(world):
     restored(world, "latest:small", small)
 
 
+def make_certificate(world, name):
+    """A certificate that is its own authority: its file, its key's."""
+    certificate, key = "%s/%s.crt" % (world.work, name), "%s/%s.key" % (world.work, name)
+    run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj", "/CN=" + name,
+        "-keyout", key, "-out", certificate)
+    return certificate, key
+
+
+def configuration(world, **settings):
+    """Of the repository `configured`, which is the world's."""
+    path = world.work + "/vgerfs.yaml"
+    with open(path, "w", encoding="ascii") as out:
+        out.write("repositories:\n  - label: configured\n    url: %s\n" % world.repository)
+        out.write("".join("    %s: %s\n" % each for each in settings.items()))
+    return path
+
+
+def a_client_certificate_is_shown(world):
+    certificate, key = make_certificate(world, "client")
+    world.behind(lambda server: behind_nginx(server, "ssl_verify_client on; ssl_client_certificate %s;" % certificate))
+    refused = world.admin("init", ok=(FAILED,))
+    check("(400)" in refused.errors, "no certificate: %s" % refused.errors)
+    common = {"ca_file": world.certificate, "rest_token_file": world.token_file}
+    world.certificate = None  # the configuration names it
+    foreign = configuration(world, client_cert=make_certificate(world, "foreign")[0], client_key=world.work + "/foreign.key", **common)
+    refused = world.admin("--config", foreign, "init", repository="configured", ok=(FAILED,))
+    check("(400)" in refused.errors, "a foreign certificate: %s" % refused.errors)
+    absent = configuration(world, client_cert=certificate, client_key="/nowhere/key", **common)
+    refused = world.admin("--config", absent, "init", repository="configured", ok=None)
+    check(refused.returncode == 2 and "/nowhere/key" in refused.errors, "a key that is not there: %s" % refused.errors)
+    config = configuration(world, client_cert=certificate, client_key=key, **common)
+    source = make_tree(world.work + "/source")
+    world.admin("--config", config, "init", repository="configured")
+    world.admin("--config", config, "backup", "--source", "home", source, repository="configured")
+    # Both in one file.
+    with open(certificate, "ab") as out, open(key, "rb") as more:
+        out.write(more.read())
+    config = configuration(world, client_cert=certificate, **common)
+    mount = world.mount("ro", "config=" + config, client="reader", repository="configured")
+    compare(source, mount.snapshot("home"))
+    mount.unmount()
+
+
+class Proxy(socketserver.ThreadingTCPServer):
+    """An HTTP proxy for whom every host is `place`: tunnels (CONNECT), and forwards what names a whole URL."""
+    allow_reuse_address, daemon_threads = True, True
+
+    def __init__(self, place):
+        self.place, self.seen = place, []
+        super().__init__(("127.0.0.1", 0), ProxiedConnection)
+        self.url = "http://127.0.0.1:%d" % self.server_address[1]
+
+    @contextlib.contextmanager
+    def running(self):
+        thread = threading.Thread(target=self.serve_forever, args=(0.05,))
+        thread.start()
+        try:
+            yield self
+        finally:
+            self.shutdown()
+            thread.join()
+            self.server_close()
+
+
+class ProxiedConnection(socketserver.StreamRequestHandler):
+    def handle(self):
+        request = self.rfile.readline().decode("ascii", "replace").split()
+        header = []
+        while (line := self.rfile.readline()) not in (b"\r\n", b""):
+            header.append(line)
+        if len(request) != 3:
+            return
+        method, target, version = request
+        self.server.seen.append((method, target, b"".join(header)))
+        with contextlib.suppress(OSError), contextlib.closing(socket.create_connection(self.server.place)) as upstream:
+            if method == "CONNECT":
+                self.wfile.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            else:
+                path = "/" + target.partition("://")[2].partition("/")[2]
+                header = [line for line in header if not line.lower().startswith((b"proxy-", b"connection:"))] + [b"Connection: close\r\n"]
+                upstream.sendall(("%s %s %s\r\n" % (method, path, version)).encode() + b"".join(header) + b"\r\n")
+            back = threading.Thread(target=pump, args=(upstream.recv, self.connection))
+            back.start()
+            pump(self.rfile.read1, upstream)
+            back.join()
+
+
+def pump(receive, to):
+    with contextlib.suppress(OSError):
+        while data := receive(65536):
+            to.sendall(data)
+    with contextlib.suppress(OSError):
+        to.shutdown(socket.SHUT_WR)
+
+
+def proxies_are_used(world):
+    world.behind(behind_nginx)
+    own = "http://127.0.0.1:%d/repo" % world.server.port
+    source = make_tree(world.work + "/source")
+    with Proxy(("127.0.0.1", int(world.repository.split(":")[2].split("/")[0]))).running() as tunnel, \
+            Proxy(("127.0.0.1", world.server.port)).running() as plain:
+        world.variables = {"https_proxy": tunnel.url, "http_proxy": plain.url}
+        world.repository = "https://backup.test/repo"  # nobody knows this name but the proxy
+        world.admin("init")
+        world.admin("backup", "--source", "home", source)
+        restored(world, "latest:home", source)
+        check(tunnel.seen and {each[:2] for each in tunnel.seen} == {("CONNECT", "backup.test:443")}, "the proxy was asked for %s" % tunnel.seen)
+        check(TOKEN.encode() not in b"".join(each[2] for each in tunnel.seen), "the proxy got the token")
+        refused = world.admin("list", repository="https://other.test/repo", ok=None)
+        check(refused.returncode != 0 and "ca_file" in refused.errors, "a certificate of another host: %s" % refused.errors)
+        # Without TLS the proxy forwards each request.
+        world.repository = "http://backup.test/repo"
+        check(world.admin("list", ok=None).returncode != 0, "the token went over the network in clear")
+        check(not plain.seen, "it was asked before it was allowed: %s" % plain.seen)
+        config = configuration(world, allow_insecure="true")
+        world.admin("--config", config, "check", "--read-data", repository="configured")
+        check(plain.seen and all(each[1].startswith("http://backup.test/repo/") for each in plain.seen), "the proxy was asked for %s" % plain.seen)
+        # This machine is not reached through a proxy, whose loopback is another one.
+        before = len(plain.seen)
+        world.admin("list", repository=own)
+        check(len(plain.seen) == before, "a proxy was asked for 127.0.0.1")
+
+
 if __name__ == "__main__":
     main(over_our_server, behind_nginx_with_tls, behind_caddy_with_tls, over_rclone, a_token_decides_and_is_never_shown,
-         a_server_that_goes_away_comes_back, a_full_quota_says_so_and_can_be_pruned, world=RestWorld)
+         a_server_that_goes_away_comes_back, a_full_quota_says_so_and_can_be_pruned, a_client_certificate_is_shown, proxies_are_used, world=RestWorld)
