@@ -10,6 +10,7 @@
 #include <cctype>
 #include <cerrno>
 #include <charconv>
+#include <chrono>
 #include <cstring>
 #include <optional>
 
@@ -19,6 +20,8 @@ namespace vgerfs::testing {
 namespace {
 
 constexpr int kPoll_ms = 20;
+/// So long a client may wait for what does not come: one that waits for ever shall fail its test.
+constexpr std::chrono::seconds kLongestStall{10};
 
 /// Waits for bytes; false at the end or when a stop is asked for.
 bool wait_for_bytes(int fd, const std::stop_token& stop) {
@@ -218,6 +221,20 @@ void FaultProxy::accept_loop(const std::stop_token& stop) {
   }
 }
 
+void FaultProxy::stall(int client, const std::stop_token& stop) {
+  const auto end = std::chrono::steady_clock::now() + kLongestStall;
+  while (!stop.stop_requested()) {
+    if (std::chrono::steady_clock::now() >= end) {
+      ++outlasted_stalls_;
+      return reset(client);
+    }
+    pollfd poll{client, POLLIN, 0};
+    if (::poll(&poll, 1, kPoll_ms) <= 0) continue;
+    std::string ignored;
+    if (!receive(client, ignored, stop)) return;
+  }
+}
+
 void FaultProxy::serve(int client, const std::stop_token& stop) {
   std::string from_client;
   while (auto request = receive_message(client, from_client, true, stop)) {
@@ -251,12 +268,7 @@ void FaultProxy::serve(int client, const std::stop_token& stop) {
       continue;
     }
     if (fault == NetworkFault::reset) return reset(client);
-    if (fault == NetworkFault::stall) {
-      std::string ignored;
-      while (receive(client, ignored, stop)) {
-      }
-      return;
-    }
+    if (fault == NetworkFault::stall) return stall(client, stop);
     std::optional<Message> answer;
     for (int i = 0; i < (fault == NetworkFault::twice ? 2 : 1); ++i) {
       const Fd server = connect_to(server_socket_);
@@ -282,11 +294,7 @@ void FaultProxy::serve(int client, const std::stop_token& stop) {
       sent = sent.substr(0, body == 0 ? answer->header_bytes / 2 : answer->header_bytes + body / 2);
     }
     if (!send_all(client, sent, stop)) return;
-    if (fault == NetworkFault::stalled_answer) {
-      std::string ignored;
-      while (receive(client, ignored, stop)) {
-      }
-    }
+    if (fault == NetworkFault::stalled_answer) return stall(client, stop);
     if (is_cut) return;
   }
 }

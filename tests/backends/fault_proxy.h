@@ -23,8 +23,8 @@ enum class NetworkFault {
   broken_upload,   ///< half of the request is forwarded, then both sides are reset
   lost_answer,     ///< the server has done it, the client is reset
   truncated,       ///< half of the answer, then the end
-  stall,           ///< the request is read, and nothing happens
-  stalled_answer,  ///< half of the answer, and nothing more
+  stall,           ///< the request is read, and nothing happens until the client goes
+  stalled_answer,  ///< half of the answer, and nothing more until the client goes
   twice,           ///< the server gets it twice; the second answer counts
   status_500,      ///< answered here
   status_503,      ///< the same, with Retry-After: 0
@@ -74,15 +74,19 @@ class FaultProxy {
   std::vector<SeenRequest> seen() const;
   /// Requests that suffered something.
   std::uint64_t faults() const { return faults_; }
+  /// Stalls that the client did not end: after ten seconds they do.
+  std::uint64_t outlasted_stalls() const { return outlasted_stalls_; }
 
  private:
   void accept_loop(const std::stop_token& stop);
   void serve(int client, const std::stop_token& stop);
+  void stall(int client, const std::stop_token& stop);
 
   const std::string server_socket_;
   Fd listener_;
   std::uint16_t port_ = 0;
   std::atomic<std::uint64_t> faults_ = 0;
+  std::atomic<std::uint64_t> outlasted_stalls_ = 0;
   mutable std::mutex mutex_;
   Decision decision_;                           // guarded by mutex_, as all below
   std::map<std::string, std::string> replies_;  // by method

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <ctime>
 #include <filesystem>
 #include <thread>
 
@@ -43,6 +44,8 @@ RemoteOptions patient_options() {
   options.first_pause = milliseconds{1};
   options.stall_timeout = milliseconds{300};
   options.answer_timeout = milliseconds{300};
+  // Not the default of five minutes: what goes on for ever shall fail its test soon.
+  options.retry_time = milliseconds{30'000};
   return options;
 }
 
@@ -127,6 +130,7 @@ TEST_P(RestFault, ComesThroughEveryCall) {
     proxy_.order(GetParam(), step.method, step.target, 3);
     EXPECT_NO_THROW(step.run()) << step.method << " " << step.target;
     EXPECT_GE(proxy_.faults(), before + 1) << step.method << " " << step.target;
+    ASSERT_EQ(proxy_.outlasted_stalls(), 0U) << "it would have waited for ever";
   }
   proxy_.order(NetworkFault::none);
   EXPECT_FALSE(backend->stat(pack));
@@ -167,6 +171,31 @@ TEST_F(RestBackendTest, AsksForTheRestOfADownloadThatBrokeOff) {
   EXPECT_NEAR(std::stod(ranges[2]), static_cast<double>(size) * 3 / 4, 1000);
 }
 
+TEST_F(RestBackendTest, ADownloadThatComesInPiecesIsNotGivenUp) {
+  const std::size_t size = 4 << 20;
+  const ObjectName pack = write_object(*make(), ObjectType::pack, content(1, size));
+  // The pauses of eight failures in a row would be longer, if nothing came between them.
+  RemoteOptions options = patient_options();
+  options.first_pause = milliseconds{10};
+  options.retry_time = milliseconds{50};
+  const auto backend = open_rest_backend(url(), options);
+  EXPECT_TRUE(backend->stat(pack));
+  proxy_.order(NetworkFault::truncated, "GET", "/data/", 8);
+  EXPECT_TRUE(stored(*backend, pack, size) == content(1, size));
+}
+
+TEST_F(RestBackendTest, WhatWasDamagedOnTheWayIsSentAgain) {
+  const auto backend = make();
+  // The server says that these are not the bytes that the name promises; but they are.
+  proxy_.answer_with("HTTP/1.1 400 Bad\r\nContent-Length: 0\r\n\r\n", "POST");
+  std::jthread mend{[&] {
+    std::this_thread::sleep_for(milliseconds{100});
+    proxy_.answer_no_more();
+  }};
+  const ObjectName pack = write_object(*backend, ObjectType::pack, content(1));
+  EXPECT_EQ(stored(*backend, pack), content(1));
+}
+
 TEST_F(RestBackendTest, WaitsAsLongAsTheServerAsks) {
   const auto backend = make();
   proxy_.answer_with("HTTP/1.1 503 Wait\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n");
@@ -177,6 +206,24 @@ TEST_F(RestBackendTest, WaitsAsLongAsTheServerAsks) {
   const std::size_t before = requests("HEAD", "/snapshots/");
   EXPECT_FALSE(backend->stat({ObjectType::snapshot, ObjectId{sha256(content(1))}}));
   EXPECT_EQ(requests("HEAD", "/snapshots/"), before + 2) << "it asked before the time was over";
+}
+
+TEST_F(RestBackendTest, WaitsUntilTheServersDate) {
+  const auto backend = make();
+  const std::time_t then = std::time(nullptr) + 2;
+  std::tm parts{};
+  ::gmtime_r(&then, &parts);
+  char date[40];
+  std::strftime(date, sizeof date, "%a, %d %b %Y %H:%M:%S GMT", &parts);
+  proxy_.answer_with(
+      fmt::format("HTTP/1.1 503 Wait\r\nRetry-After: {}\r\nContent-Length: 0\r\n\r\n", date));
+  std::jthread mend{[&] {
+    std::this_thread::sleep_for(milliseconds{300});
+    proxy_.answer_no_more();
+  }};
+  const std::size_t before = requests("HEAD", "/snapshots/");
+  EXPECT_FALSE(backend->stat({ObjectType::snapshot, ObjectId{sha256(content(1))}}));
+  EXPECT_EQ(requests("HEAD", "/snapshots/"), before + 2) << "it asked before that time";
 }
 
 TEST_F(RestBackendTest, GivesUpWhenTheServerAsksForLongerThanItsPatience) {
@@ -197,8 +244,8 @@ TEST_F(RestBackendTest, AStopEndsTheWaiting) {
   std::stop_source stop;
   RemoteOptions options = patient_options();
   options.stop = stop.get_token();
-  options.first_pause = milliseconds{60'000};
-  options.first_answer_time = milliseconds{600'000};
+  options.first_pause = milliseconds{20'000};
+  options.first_answer_time = milliseconds{25'000};
   const auto backend = open_rest_backend("http://127.0.0.1:1/repo", options);
   std::jthread stopper{[&] {
     std::this_thread::sleep_for(milliseconds{50});
@@ -482,6 +529,66 @@ TEST_F(RestBackendTest, KeepsToABandwidth) {
             }),
             0.8);
   EXPECT_GE(seconds([&] { stored(*backend, name, 512 << 10); }), 0.2);
+}
+
+TEST_F(RestBackendTest, AWaitForTheBandwidthIsNoStall) {
+  make();
+  const std::size_t size = 48 << 10;
+  RemoteOptions options = patient_options();
+  const ObjectName pack =
+      write_object(*open_rest_backend(url(), options), ObjectType::pack, content(1, size));
+  // libcurl hands over 16 KiB at a time: each is half a second's worth, the stall time-out is less.
+  options.download_bytes_per_s = 32 << 10;
+  EXPECT_TRUE(stored(*open_rest_backend(url(), options), pack, size) == content(1, size));
+  EXPECT_EQ(requests("GET", "/data/"), 1U);
+}
+
+TEST_F(RestBackendTest, WhatIsNotSentYetHasTheServersTime) {
+  const auto backend = open_rest_backend(url(), patient_options());
+  proxy_.answer_with(
+      "HTTP/1.1 404 No\r\nVgerfs-Api: 1\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\n"
+      "Content-Length: 0\r\n\r\n");
+  EXPECT_FALSE(backend->stat(config_name()));
+  const ObjectName record = write_object(*backend, ObjectType::index, content(1));
+  const auto info = backend->stat(record);
+  ASSERT_TRUE(info && info->stored_at);
+  EXPECT_NEAR(static_cast<double>(info->stored_at->s), 784'111'777, 60) << "this machine's clock";
+}
+
+TEST_F(RestBackendTest, AnInterimAnswerIsNotTheAnswer) {
+  const auto backend = open_rest_backend(url(), impatient_options());
+  proxy_.answer_with(
+      "HTTP/1.1 100 Continue\r\nContent-Length: 3\r\n\r\n"
+      "HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n");
+  EXPECT_FALSE(backend->stat(config_name()));
+}
+
+TEST_F(RestBackendTest, WhatNoSecondTryMendsIsNotTriedAgain) {
+  const TemporaryDirectory directory;
+  RemoteOptions options = patient_options();
+  options.ca_file = directory / "ca.pem";
+  { write_all(open_file(options.ca_file, O_WRONLY | O_CREAT, 0600).get(), content(1), "it"); }
+  std::stop_source stop;
+  stop.request_stop();  // so that waiting for a second try would end otherwise
+  options.stop = stop.get_token();
+  const auto backend = open_rest_backend("https" + url().substr(4), options);
+  EXPECT_EQ(thrown_by([&] { backend->stat(config_name()); }).code(), ErrorCode::usage);
+}
+
+TEST_F(RestBackendTest, APageOfAProxyIsNotShown) {
+  const auto backend = open_rest_backend(url(), impatient_options());
+  proxy_.answer_with("HTTP/1.1 403 No\r\nContent-Length: 21\r\n\r\n<html>a page</html>\r\n");
+  const Error error = thrown_by([&] { backend->list(ObjectType::pack, [](const auto&) {}); });
+  EXPECT_EQ(error.code(), ErrorCode::denied);
+  EXPECT_THAT(error.message(), Not(HasSubstr("page")));
+}
+
+TEST(RestBackend, RefusesATokenThatWouldBeMoreThanOneHeader) {
+  RemoteOptions options;
+  options.token = "secret\r\nX-Other: header";
+  const Error error = thrown_by([&] { open_rest_backend("https://h/r", options); });
+  EXPECT_EQ(error.code(), ErrorCode::usage);
+  EXPECT_THAT(error.message(), Not(HasSubstr("secret")));
 }
 
 TEST(RestBackend, RefusesCleartextToOtherMachines) {

@@ -63,8 +63,8 @@ TEST(RestList, ReadsAllThreeForms) {
 
 TEST(RestList, SkipsForeignNamesAndKeys) {
   const auto entries = parse(fmt::format(
-      R"(["tmp","{}x","{}","","A\"]","{}\u0061",{{}},{{"name":"{}","size":3,"more":true,"x":"]"}}])",
-      kId, kOther, kId.substr(1), kId));
+      R"(["tmp","{}x","{}","","A\"]","{}\u0061","\n{}",{{}},{{"name":"{}","size":3,"more":true,"x":"]"}}])",
+      kId, kOther, kId.substr(1), kId, kId));
   ASSERT_EQ(entries.size(), 2U);
   EXPECT_EQ(entries[0].id.hex(), kOther);
   EXPECT_EQ(entries[1].bytes, 3U);
@@ -76,6 +76,7 @@ TEST(RestList, AnEntryTakesNothingFromTheOneBefore) {
   ASSERT_EQ(entries.size(), 2U);
   EXPECT_FALSE(entries[1].bytes);
   EXPECT_FALSE(entries[1].stored_at_ns);
+  EXPECT_EQ(parse(fmt::format(R"([{{"name":"{}"}},{{"size":3}}])", kId)).size(), 1U);
 }
 
 TEST(RestList, RefusesWhatIsNoWholeList) {
@@ -100,6 +101,7 @@ TEST(RestList, RefusesWhatIsNoWholeList) {
                                        "[{\"name\":[]}]",
                                        "[{\"name\":\"" + kId + "\" \"size\":1}]",
                                        "[\"" + kId + "\" \"" + kId + "\"]",
+                                       "[\"" + kId + "\"}",
                                        "[\"" + std::string(100'000, 'a') + "\"]",
                                        std::string{"[,]"}};
   for (const std::string& text : texts) {
@@ -180,6 +182,16 @@ TEST(RetrySchedule, DoublesItsPausesAndEndsInTime) {
   EXPECT_GE(whole, milliseconds{3'000});
 }
 
+TEST(RetrySchedule, APatientOneStillAsksTwiceAMinute) {
+  std::minstd_rand random{1};
+  RetrySchedule schedule{milliseconds{100}};
+  for (int i = 0; i < 50; ++i) {
+    const auto pause = schedule.next({}, std::chrono::hours{1000}, milliseconds{0}, random);
+    ASSERT_TRUE(pause);
+    EXPECT_LE(*pause, milliseconds{30'000});
+  }
+}
+
 TEST(RetrySchedule, ProgressBeginsAnew) {
   std::minstd_rand random{1};
   RetrySchedule schedule{milliseconds{100}};
@@ -208,6 +220,8 @@ TEST(HttpPace, OwesWhatWasTooMuch) {
   pace.count(500, now);
   EXPECT_FALSE(pace.is_open(now + milliseconds{499}));
   EXPECT_TRUE(pace.is_open(now + milliseconds{500}));
+  pace.count(500, now);
+  EXPECT_FALSE(pace.is_open(now + milliseconds{999})) << "the first debt is forgotten";
   // Time without bytes is not saved up.
   now += std::chrono::hours{1};
   pace.count(1000, now);

@@ -1,6 +1,9 @@
 // The command line of vgerfs-admin: options, errors, exit codes.
 #include "cli/admin.h"
 
+#include <filesystem>
+
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -115,6 +118,28 @@ TEST(ConfigCommand, CheckWarnsOfWhatIsNotThere) {
   EXPECT_EQ(result.status, 0);
   EXPECT_THAT(result.out, HasSubstr("pass: No such file or directory"));
   EXPECT_THAT(result.out, HasSubstr("nowhere: No such file or directory"));
+}
+
+TEST(ConfigCommand, CheckWarnsOfSecretsThatOthersCanRead) {
+  TestIo surroundings;
+  const auto open_to_all = [&](const char* name, const std::string& text) {
+    const std::string path = surroundings.directory.write(name, text);
+    std::filesystem::permissions(path, std::filesystem::perms::others_read,
+                                 std::filesystem::perm_options::add);
+    return path;
+  };
+  const std::string token = open_to_all("token", "x");
+  const std::string key = open_to_all("key", "x");
+  const std::string file = open_to_all(
+      "vgerfs.yaml", fmt::format("repositories:\n"
+                                 "  - {{url: \"https://h/a\", rest_token_file: {}}}\n"
+                                 "  - {{url: \"https://h/b\", client_key: {}, rest_token: x}}\n",
+                                 token, key));
+  const RunResult result = run({"config", "check", file}, surroundings);
+  EXPECT_EQ(result.status, 0);
+  for (const std::string& secret : {token, key, file}) {
+    EXPECT_THAT(result.out, HasSubstr(secret + ": every user of this machine can read"));
+  }
 }
 
 TEST(ConfigCommand, CheckWithoutAFileSaysHowToMakeOne) {
