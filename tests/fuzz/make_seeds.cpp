@@ -379,6 +379,22 @@ void add_journal(const repo::Keyring& keyring, const std::filesystem::path& targ
   std::filesystem::remove(path);
 }
 
+/// Target, range, credential, repository, pattern.
+void add_requests(Seeds& seeds) {
+  const std::string id(64, 'a');
+  const std::string requests[] = {
+      "/repo/data/" + id + "\nbytes=0-99\nBearer abc\nrepo\n*",
+      "/team/repo/config\nbytes=5-\nBasic dXNlcjpwYXNz\nteam/repo\nteam/*",
+      "/repo/locks/\nbytes=-7\nbasic OnBhc3M=\nrepo\nrepo",
+      "/team/repo/?create=true\nbytes=9-3\nBearer\nteam/api\nteam",
+      "/api/v1/health\nitems=0-1\nDigest x\n.x\n*/x",
+      "/api/v1/changes/repo?since=3&wait=5\nbytes=--\n\nrepo/a\nrepo/*",
+      "/api/v1/have/team/repo\nbytes=0-0\nBasic AAAA\na\n*"};
+  for (const std::string& request : requests) {
+    seeds.add("request", bytes_of(request));
+  }
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -399,6 +415,7 @@ int main(int argc, char** argv) {
           "[{\"name\":\"" + id + "\",\"size\":7,\"stored_at_ns\":1764353550123456789}]"}) {
       seeds.add("rest_list", bytes_of(list));
     }
+    add_requests(seeds);
   } catch (const std::exception& error) {
     return std::fprintf(stderr, "make_seeds: %s\n", error.what()), 1;
   }
