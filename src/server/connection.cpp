@@ -27,6 +27,7 @@
 #include <boost/beast/http/rfc7230.hpp>
 
 #include "base/clock.h"
+#include "server/body_intake.h"
 #include "server/error_reply.h"
 #include "server/run_blocking.h"
 
@@ -43,7 +44,7 @@ using Parser = http::request_parser<http::buffer_body>;
 
 constexpr std::uint32_t kMaxHeaderBytes = 16 * 1024;
 constexpr std::size_t kHeaderBufferBytes = 4 * 1024;
-/// A body is taken in such pieces: 200 uploads at a time need 40 MiB.
+/// A body of unknown length is taken in such pieces; one of known length needs no buffer here.
 constexpr std::size_t kBodyPieceBytes = 128 * 1024;
 constexpr std::size_t kBodyReadBytes = 64 * 1024;
 /// So much of a file is read ahead before it is sent.
@@ -212,6 +213,8 @@ class ServedConnection final : public Connection,
     }
 
     const Request request = request_of(parser);
+    unread_ = parser.chunked() ? 0 : parser.content_length().value_or(0);
+    const auto body_is_read = [&] { return parser.chunked() ? parser.is_done() : unread_ == 0; };
     std::uint64_t received = 0;
     const auto begin = [&] {
       Answer answer = parts_.service.begin(request);
@@ -223,15 +226,14 @@ class ServedConnection final : public Connection,
     auto* const live = std::get_if<std::unique_ptr<LiveReply>>(&answer);
     if (auto* const ready = std::get_if<Reply>(&answer)) {
       reply = std::move(*ready);
-      reply.closes = reply.closes || !parser.is_done();  // a body that nobody reads
     } else if (live) {
       reply = co_await wait_for_reply(**live, request);
-      reply.closes = reply.closes || !parser.is_done();
       started = steady_clock::now();  // what was waited for is not how long it took
     } else {
       auto& body = *std::get<std::unique_ptr<RequestBody>>(answer);
       reply = co_await take_body(parser, body, request, received);
     }
+    reply.closes = reply.closes || !body_is_read();  // a body that nobody reads
     const bool keeps = parser.keep_alive() && !draining_ && !reply.closes;
     reply.closes = !keeps;
     const int status = reply.status;
@@ -239,7 +241,7 @@ class ServedConnection final : public Connection,
     bool sent = false;
     if (reply.is_endless) {
       sent = co_await send(reply) && co_await keep_telling(**live);
-    } else if (parser.is_done()) {
+    } else if (body_is_read()) {
       sent = co_await send(reply);
     } else {
       co_await refuse(std::move(reply));
@@ -344,29 +346,59 @@ class ServedConnection final : public Connection,
                               steady_clock::now() + seconds(&ServerConfig::stall_timeout_seconds)};
       co_await asio::async_write(socket_, asio::buffer(kContinue), kAsTuple);
     }
-    Pace pace{seconds(&ServerConfig::stall_timeout_seconds)};
-    Bytes piece(static_cast<std::size_t>(std::min<std::uint64_t>(
-        kBodyPieceBytes, request.content_length.value_or(kBodyPieceBytes))));
-    buffer_.reserve(std::min(kBodyReadBytes, std::max(piece.size(), kHeaderBufferBytes)));
     std::exception_ptr failure;
     try {
-      while (!parser.is_done()) {
-        const std::size_t count = co_await read_piece(parser, piece, pace);
-        received += count;
-        const auto write = [&] {
-          body.write(ByteView{piece}.first(count));
-          return true;
-        };
-        co_await run_blocking(parts_.disk, write);
+      if (parser.chunked()) {
+        co_await take_chunks(parser, body, received);
+      } else {
+        co_await take_known_length(body, received);
       }
       const auto finish = [&] { return body.finish(); };
       co_return co_await run_blocking(parts_.disk, finish);
     } catch (...) {
       failure = std::current_exception();
     }
-    Reply reply = parts_.service.failure(request, failure);
-    reply.closes = reply.closes || !parser.is_done();
-    co_return reply;
+    co_return parts_.service.failure(request, failure);
+  }
+
+  asio::awaitable<void> take_known_length(RequestBody& body, std::uint64_t& received) {
+    Pace pace{seconds(&ServerConfig::stall_timeout_seconds)};
+    while (unread_ > 0) {
+      const std::uint64_t before = unread_;
+      const auto take = [&] {
+        if (buffer_.size() == 0) return take_from_socket(socket_.native_handle(), unread_, body);
+        // What came with the header. It has been read, whatever becomes of it.
+        const auto here = buffer_.data();
+        const auto count = static_cast<std::size_t>(std::min<std::uint64_t>(here.size(), unread_));
+        const auto* const bytes = static_cast<const std::byte*>(here.data());
+        const Bytes first(bytes, bytes + count);
+        buffer_.consume(count);
+        unread_ -= count;
+        body.write(first);
+        return false;
+      };
+      const bool is_drained = co_await run_blocking(parts_.disk, take);
+      received += before - unread_;
+      pace.count(before - unread_);
+      if (!is_drained || unread_ == 0) continue;
+      const Deadline deadline{*this, pace.deadline()};
+      co_await socket_.async_wait(stream_protocol::socket::wait_read, kAsTuple);
+    }
+  }
+
+  asio::awaitable<void> take_chunks(Parser& parser, RequestBody& body, std::uint64_t& received) {
+    Pace pace{seconds(&ServerConfig::stall_timeout_seconds)};
+    Bytes piece(kBodyPieceBytes);
+    buffer_.reserve(kBodyReadBytes);
+    while (!parser.is_done()) {
+      const std::size_t count = co_await read_piece(parser, piece, pace);
+      received += count;
+      const auto write = [&] {
+        body.write(ByteView{piece}.first(count));
+        return true;
+      };
+      co_await run_blocking(parts_.disk, write);
+    }
   }
 
   /// Fills `piece`, unless the body ends before. Throws HttpError when it breaks off.
@@ -456,6 +488,7 @@ class ServedConnection final : public Connection,
   const std::string peer_;
   const std::function<void()> ended_;
   beast::flat_buffer buffer_;
+  std::uint64_t unread_ = 0;  // of a body of known length
   int header_failure_ = 0;
   std::uint64_t turn_ = 0;
   bool idle_ = false;

@@ -15,7 +15,7 @@ namespace {
 
 constexpr mode_t kFileMode = 0600;
 /// Write-behind starts after each such part, so that the disk works while the rest arrives.
-constexpr std::uint64_t kWriteBehindBytes = 8ULL << 20;
+constexpr std::uint64_t kWriteBehindBytes = 2ULL << 20;
 
 }  // namespace
 
