@@ -15,7 +15,9 @@
 
 #include "base/fd.h"
 #include "base/sqlite.h"
+#include "format/object_name.h"
 #include "server/catalog.h"
+#include "server/repository_files.h"
 
 namespace vgerfs::server {
 
@@ -29,6 +31,9 @@ class Change {
   Catalog& catalog() noexcept { return catalog_; }
   /// `key` tells directories apart.
   void sync_before_commit(const std::string& key, Fd directory);
+  /// The same for all directories of an object's name.
+  void sync_before_commit(std::int64_t repository, const RepositoryFiles& files,
+                          const format::ObjectName& name);
   /// Runs on the writer's thread once the change is durable; must not throw.
   void after_commit(std::function<void()> action);
 

@@ -26,13 +26,6 @@ constexpr std::size_t kCompareBytes = 256 * 1024;
 /// So many files of the trash are deleted in one transaction.
 constexpr int kTrashBatch = 100;
 
-/// Tells directories apart for CommitQueue, which syncs each only once.
-std::string directory_key(const Repository& repository, const ObjectName& object) {
-  std::string key = fmt::format("{}/{}", repository.id, object.path());
-  key.resize(key.rfind('/'));
-  return key;
-}
-
 }  // namespace
 
 ObjectStore::ObjectStore(const DataDirectory& directory, CommitQueue& queue, SpaceLedger& ledger,
@@ -184,10 +177,10 @@ bool ObjectStore::publish(const Repository& repository, Upload& upload) {
   try {
     queue_.commit([&](Change& change) {
       const Fd root = open_directory(repository.name);
-      Fd directory = RepositoryFiles{root.get()}.make_directory_of(name);
-      linked = upload.link_to(directory.get(), file_name(name));
+      const RepositoryFiles files{root.get()};
+      linked = upload.link_to(files.make_directory_of(name).get(), file_name(name));
       if (!linked) return;
-      change.sync_before_commit(directory_key(repository, name), std::move(directory));
+      change.sync_before_commit(repository.id, files, name);
       change.catalog().add_object(
           repository.id, {name, upload.bytes(), upload.name().token, upload.stored_at_ns()},
           clock_.now().s);
@@ -229,12 +222,11 @@ void ObjectStore::acknowledge_again(const Repository& repository, Upload& upload
   queue_.commit([&](Change& change) {
     const Fd root = open_directory(repository.name);
     const RepositoryFiles files{root.get()};
-    auto directory = files.directory_of(name);
     const auto there = files.open(name);
-    if (!directory || !there) {
+    if (!there) {
       throw Error{ErrorCode::unavailable, "the object was removed meanwhile: send it again"};
     }
-    change.sync_before_commit(directory_key(repository, name), std::move(*directory));
+    change.sync_before_commit(repository.id, files, name);
     change.catalog().add_object(
         repository.id, {name, there->bytes, kUnknownOwner, there->stored_at_ns}, clock_.now().s);
   });
@@ -272,7 +264,7 @@ bool ObjectStore::remove(const Repository& repository, const ObjectName& name,
     const Fd root = open_directory(repository.name);
     const RepositoryFiles files{root.get()};
     const auto row = catalog.find_object(repository.id, name);
-    auto directory = files.directory_of(name);
+    const auto directory = files.directory_of(name);
     const auto there = directory ? files.open(name) : std::nullopt;
     catalog.remove_object(repository.id, name, principal.id, clock_.now().s);
     const SpaceOwner owner{repository.id, row ? row->token : kUnknownOwner};
@@ -300,7 +292,7 @@ bool ObjectStore::remove(const Repository& repository, const ObjectName& name,
       if (!trash) throw system_error(ENOENT, "opening the trash");
       change.sync_before_commit("trash", std::move(*trash));
     }
-    change.sync_before_commit(directory_key(repository, name), std::move(*directory));
+    change.sync_before_commit(repository.id, files, name);
   });
   return removed;
 }

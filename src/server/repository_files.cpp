@@ -74,7 +74,7 @@ Fd RepositoryFiles::make_directory_of(const ObjectName& name) const {
     if (!parent) throw system_error(ENOENT, "creating " + part);
     const std::string last = above == part.npos ? part : part.substr(above + 1);
     if (::mkdirat(parent->get(), last.c_str(), kDirectoryMode) == 0) {
-      sync(parent->get(), part);
+      if (above == part.npos) sync(parent->get(), part);  // the root is synced by nobody else
     } else if (errno != EEXIST) {
       throw system_error(errno, "creating " + part);
     }
@@ -83,6 +83,17 @@ Fd RepositoryFiles::make_directory_of(const ObjectName& name) const {
   auto made = directory_of(name);
   if (!made) throw system_error(ENOENT, "opening " + path);
   return std::move(*made);
+}
+
+std::vector<std::pair<std::string, Fd>> RepositoryFiles::directories_of(
+    const ObjectName& name) const {
+  std::vector<std::pair<std::string, Fd>> found;
+  for (std::string path = directory_path(name);; path.resize(path.rfind('/'))) {
+    auto directory = open_beneath(root_, path, O_RDONLY | O_DIRECTORY);
+    if (!directory) return {};
+    found.emplace_back(path, std::move(*directory));
+    if (path.rfind('/') == path.npos) return found;
+  }
 }
 
 void RepositoryFiles::list(ObjectType type,

@@ -9,6 +9,8 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "base/fd.h"
 #include "format/object_name.h"
@@ -37,8 +39,11 @@ class RepositoryFiles {
   std::optional<OpenObject> open(const format::ObjectName& name) const;
   /// The directory in which an object lies; nullopt if that is absent.
   std::optional<Fd> directory_of(const format::ObjectName& name) const;
-  /// The same, made durably if it is absent.
+  /// The same, made if it is absent; durable once those of directories_of() are synced.
   Fd make_directory_of(const format::ObjectName& name) const;
+  /// What an fsync of makes an object's name durable: its directory and those above it, with their
+  /// paths, but for the root. Empty if the first is absent.
+  std::vector<std::pair<std::string, Fd>> directories_of(const format::ObjectName& name) const;
   /// All objects of a type. Foreign names are skipped. Throws `unavailable` if the type's directory
   /// is missing: that is never an empty list.
   void list(format::ObjectType type, const std::function<void(const ListedObject&)>& each) const;

@@ -27,15 +27,6 @@ std::optional<Fd> open_repository(const DataDirectory& directory, Catalog& catal
   return name ? directory.open_repository(*name) : std::nullopt;
 }
 
-void sync_later(Change& change, const RepositoryFiles& files, std::int64_t repository,
-                const ObjectName& object) {
-  auto directory = files.directory_of(object);
-  if (!directory) return;
-  std::string key = fmt::format("{}/{}", repository, object.path());
-  key.resize(key.rfind('/'));
-  change.sync_before_commit(key, std::move(*directory));
-}
-
 void settle_trash_file(const DataDirectory& directory, Change& change, const std::string& file,
                        std::int64_t now, SettlementResult& result) {
   Catalog& catalog = change.catalog();
@@ -50,7 +41,7 @@ void settle_trash_file(const DataDirectory& directory, Change& change, const std
     const RepositoryFiles files{repository->get()};
     if (!files.open(parked->object)) {
       catalog.remove_object(parked->repository, parked->object, parked->token, now);
-      sync_later(change, files, parked->repository, parked->object);
+      change.sync_before_commit(parked->repository, files, parked->object);
     }
   }
   catalog.add_trash({.repository = parked->repository,
@@ -76,7 +67,7 @@ void settle_trash_row(const DataDirectory& directory, Change& change, const Tras
           row.repository,
           {row.object, object->bytes, parked ? parked->token : kUnknownOwner, object->stored_at_ns},
           now);
-      sync_later(change, files, row.repository, row.object);
+      change.sync_before_commit(row.repository, files, row.object);
     }
   }
   catalog.remove_trash(row.id);
@@ -121,7 +112,7 @@ void settle_upload(const DataDirectory& directory, Change& change, const std::st
       if (is_object) {
         const ObjectRow row{parked->object, object->bytes, parked->token, object->stored_at_ns};
         if (catalog.add_object(parked->repository, row, now)) ++result.added;
-        sync_later(change, files, parked->repository, parked->object);
+        change.sync_before_commit(parked->repository, files, parked->object);
       }
     }
   }

@@ -31,7 +31,7 @@ void restore_from_trash(const DataDirectory& directory, Catalog& catalog, std::i
     }
     throw system_error(errno, "restoring " + row->object.path());
   }
-  sync(to.get(), row->object.path());
+  for (const auto& [path, there] : files.directories_of(row->object)) sync(there.get(), path);
   sync(directory.trash(), "the trash");
   const auto parked = ParkedName::parse(row->file);
   const auto object = files.open(row->object);

@@ -325,6 +325,45 @@ TEST_F(ObjectStoreTest, BytesAreDurableBeforeTheNameAndThatBeforeTheRow) {
   EXPECT_EQ(std::count(trace.begin(), trace.end(), "link " + id), 1);
 }
 
+/// The run that made it may have ended between that and its sync.
+TEST_F(ObjectStoreTest, ADirectoryThatWasThereAlreadyIsDurableBeforeTheRow) {
+  const Repository repository = world_->repository();
+  const std::string id = object_of("some bytes").id.hex();
+  std::filesystem::create_directory(path_ + "/repo/data/" + id.substr(0, 2));
+  vgerfs::testing::clear_system_faults();
+  world_->put(repository, "some bytes");
+  const auto trace = vgerfs::testing::system_call_trace();
+  const auto link = std::find(trace.begin(), trace.end(), "link " + id);
+  const auto row = std::find(link, trace.end(), "fdatasync");
+  EXPECT_NE(std::find(link, row, "fsync " + id.substr(0, 2)), row);
+  EXPECT_NE(std::find(link, row, "fsync data"), row);
+  EXPECT_NE(row, trace.end());
+}
+
+TEST_F(ObjectStoreTest, WhenOneOfManyDirectoriesIsNotDurableNothingIsCommitted) {
+  constexpr int kDirectories = 40;
+  for (const int failing : {1, 2, kDirectories / 2, kDirectories}) {
+    vgerfs::testing::clear_system_faults();
+    fail_system_call(SystemCall::fsync, EIO, failing);
+    EXPECT_EQ(error_of([&] {
+                world_->queue->commit([&](Change& change) {
+                  change.catalog().add_repository(repository_name("new"), 0);
+                  for (int i = 0; i < kDirectories; ++i) {
+                    change.sync_before_commit(std::to_string(i),
+                                              open_file(path_, O_RDONLY | O_DIRECTORY));
+                  }
+                });
+                return 0;
+              }),
+              "io")
+        << failing;
+    const auto trace = vgerfs::testing::system_call_trace();
+    EXPECT_EQ(std::count(trace.begin(), trace.end(), "fsync data"), kDirectories - 1)
+        << "each is tried, once";
+  }
+  EXPECT_EQ(world_->store->repository_count(), 0U);
+}
+
 TEST_F(ObjectStoreTest, ARemovalIsDurableInBothDirectoriesBeforeItsRow) {
   const Repository repository = world_->repository();
   world_->put(repository, "some bytes");
