@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -47,8 +48,8 @@ constexpr std::size_t kHeaderBufferBytes = 4 * 1024;
 /// A body of unknown length is taken in such pieces; one of known length needs no buffer here.
 constexpr std::size_t kBodyPieceBytes = 128 * 1024;
 constexpr std::size_t kBodyReadBytes = 64 * 1024;
-/// So much of a file is read ahead before it is sent.
-constexpr off_t kReadAheadBytes = 4 << 20;
+/// So much of a file is sent at a time, and read ahead before if it must be.
+constexpr off_t kWindowBytes = 4 << 20;
 /// Smaller replies go out in one piece with their header.
 constexpr std::uint64_t kSmallFileBytes = 64 * 1024;
 /// Who sends or takes a body more slowly than this over its whole length is cut off.
@@ -79,6 +80,16 @@ void load_small_file(Reply& reply) {
     throw Error{ErrorCode::io, "an object became shorter while it was read"};
   }
   reply.file.reset();
+}
+
+/// Whether both ends of a part of a file are in memory. Then the rest is, too, but for odd cases.
+bool is_in_memory(int file, off_t begin, off_t end) {
+  for (const off_t at : {begin, end - 1}) {
+    std::byte byte{};
+    const iovec target{&byte, 1};
+    if (::preadv2(file, &target, 1, at, RWF_NOWAIT) != 1) return false;
+  }
+  return true;
 }
 
 class ServedConnection final : public Connection,
@@ -456,11 +467,15 @@ class ServedConnection final : public Connection,
     while (offset < end) {
       // The disk is waited for by a thread that may; then this one sends from memory, without a
       // change of threads for each buffer of the socket.
-      const off_t window_end = std::min(end, offset + kReadAheadBytes);
-      const auto read_ahead = [&] {
-        return ::readahead(part.fd->get(), offset, static_cast<std::size_t>(window_end - offset));
-      };
-      co_await run_blocking(parts_.disk, read_ahead);
+      const off_t window_end = std::min(end, offset + kWindowBytes);
+      if (is_in_memory(part.fd->get(), offset, window_end)) {
+        co_await asio::post(strand_, asio::use_awaitable);  // others have their turn
+      } else {
+        const auto read_ahead = [&] {
+          return ::readahead(part.fd->get(), offset, static_cast<std::size_t>(window_end - offset));
+        };
+        co_await run_blocking(parts_.disk, read_ahead);
+      }
       while (offset < window_end) {
         const ssize_t sent = ::sendfile(socket_.native_handle(), part.fd->get(), &offset,
                                         static_cast<std::size_t>(window_end - offset));
