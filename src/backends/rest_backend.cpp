@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "backends/parallel.h"
+#include "backends/rest_lease.h"
 #include "backends/rest_lists.h"
 #include "backends/rest_wire.h"
 #include "backends/store_services.h"
@@ -25,7 +26,7 @@ using format::ObjectType;
 constexpr ObjectType kPublishOrder[] = {ObjectType::lock, ObjectType::index, ObjectType::key,
                                         ObjectType::snapshot, ObjectType::config};
 
-class RestBackend final : public Backend, public StoreServices {
+class RestBackend final : public Backend, public StoreServices, private FencedStore {
  public:
   RestBackend(RestLocation location, RemoteOptions options)
       : wire_(std::move(location), std::move(options)), lists_(wire_) {}
@@ -33,11 +34,11 @@ class RestBackend final : public Backend, public StoreServices {
   RestWire& wire() noexcept { return wire_; }
 
   void read(const ObjectName& name, std::uint64_t offset, MutableBytes out) override;
-  void write(const ObjectName& name, ByteView bytes) override;
-  void barrier() override;
+  void write(const ObjectName& name, ByteView bytes) override { write_under({}, name, bytes); }
+  void barrier() override { barrier_under({}); }
   std::optional<ObjectInfo> stat(const ObjectName& name) override;
   void list(ObjectType type, const std::function<void(const ObjectInfo&)>& each) override;
-  void remove(const ObjectName& name) override;
+  void remove(const ObjectName& name) override { remove_under({}, name); }
   Capabilities capabilities() const override {
     return {.store_clock = wire_.shows_times(), .packs_at_once = true};
   }
@@ -49,9 +50,19 @@ class RestBackend final : public Backend, public StoreServices {
   }
 
  private:
+  std::unique_ptr<StoreLease> acquire_lease(const WantedLease& wanted) override {
+    return acquire_rest_lease(wire_, *this, wanted);
+  }
+  std::optional<std::vector<ListedStoreLease>> leases() override { return list_rest_leases(wire_); }
+  Backend& whole() noexcept override { return *this; }
+  void write_under(const FencePtr& fence, const ObjectName& name, ByteView bytes) override;
+  void barrier_under(const FencePtr& fence) override;
+  void remove_under(const FencePtr& fence, const ObjectName& name) override;
+
   struct Pending {
     Bytes bytes;
     Timestamp written_at;
+    FencePtr fence;
   };
   using PendingPtr = std::shared_ptr<const Pending>;
   using Item = std::pair<ObjectName, PendingPtr>;
@@ -59,6 +70,10 @@ class RestBackend final : public Backend, public StoreServices {
   PendingPtr find_pending(const ObjectName& name) const;
   bool is_written(const ObjectName& name, ByteView bytes);
   void publish(const Item& item);
+  void require_live(const FencePtr& fence) const;
+  /// Runs `send` with the fence's number; learns from a refusal.
+  void send_under(const FencePtr& fence,
+                  const std::function<void(std::optional<std::uint64_t>)>& send);
   /// Drops an own write that is not visible yet. True if the name belongs to another object.
   bool give_up(const ObjectName& name);
   Error conflict(const ObjectName& name) const;
@@ -121,8 +136,27 @@ void RestBackend::list(ObjectType type, const std::function<void(const ObjectInf
   }
 }
 
-void RestBackend::write(const ObjectName& name, ByteView bytes) {
-  if (name.type == ObjectType::pack) return wire_.post(name, bytes);
+void RestBackend::require_live(const FencePtr& fence) const {
+  if (fence && fence->is_over) throw fenced_error(location());
+}
+
+void RestBackend::send_under(const FencePtr& fence,
+                             const std::function<void(std::optional<std::uint64_t>)>& send) {
+  if (!fence) return send(std::nullopt);
+  try {
+    send(fence->number);
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::busy) throw;
+    fence->is_over = true;
+    throw fenced_error(location());
+  }
+}
+
+void RestBackend::write_under(const FencePtr& fence, const ObjectName& name, ByteView bytes) {
+  require_live(fence);
+  if (name.type == ObjectType::pack) {
+    return send_under(fence, [&](auto number) { wire_.post(name, bytes, number); });
+  }
   for (PendingPtr pending;;) {
     std::uint64_t publications = 0;
     {
@@ -131,7 +165,8 @@ void RestBackend::write(const ObjectName& name, ByteView bytes) {
     }
     if (is_written(name, bytes)) return;
     if (!pending) {
-      pending = std::make_shared<Pending>(Pending{{bytes.begin(), bytes.end()}, wire_.now()});
+      pending =
+          std::make_shared<Pending>(Pending{{bytes.begin(), bytes.end()}, wire_.now(), fence});
     }
     const std::lock_guard lock{mutex_};
     // Another thread may have written this name, or even published it, since we looked.
@@ -170,13 +205,17 @@ void RestBackend::publish(const Item& item) {
         !wire_.has_content(name, pending->bytes)) {
       throw conflict(name);
     }
-    wire_.post(name, pending->bytes);
+    send_under(item.second->fence,
+               [&](auto number) { wire_.post(item.first, item.second->bytes, number); });
   } catch (const Error& error) {
-    if (error.code() != ErrorCode::exists) throw;  // it stays, and the next barrier tries again
+    const bool is_fenced = error.code() == ErrorCode::busy;
+    // Else it stays, and the next barrier tries again.
+    if (error.code() != ErrorCode::exists && !is_fenced) throw;
     const std::lock_guard lock{mutex_};
     pending_.erase(name);
-    lost_.insert_or_assign(name, error);
     ++publications_;
+    if (is_fenced) return;  // whoever wrote it learns it from his barrier
+    lost_.insert_or_assign(name, error);
     throw;
   }
   const std::lock_guard lock{mutex_};
@@ -184,7 +223,7 @@ void RestBackend::publish(const Item& item) {
   ++publications_;
 }
 
-void RestBackend::barrier() {
+void RestBackend::barrier_under(const FencePtr& fence) {
   const TurnQueue::Turn turn{turns_};
   std::vector<Item> all;
   {
@@ -198,10 +237,13 @@ void RestBackend::barrier() {
                  [&](const Item& item) { return item.first.type == type; });
     for_each_in_parallel(batch, [&](const Item& item) { publish(item); });
   }
+  require_live(fence);
 }
 
-void RestBackend::remove(const ObjectName& name) {
-  if (!give_up(name)) wire_.remove(name);
+void RestBackend::remove_under(const FencePtr& fence, const ObjectName& name) {
+  require_live(fence);
+  if (give_up(name)) return;
+  send_under(fence, [&](auto number) { wire_.remove(name, number); });
 }
 
 bool RestBackend::give_up(const ObjectName& name) {

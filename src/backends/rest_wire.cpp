@@ -28,6 +28,7 @@ constexpr std::size_t kCompareBytes = 1 << 20;
 constexpr std::size_t kMaxShownText = 200;
 constexpr std::size_t kMaxAnswerBytes = 16 << 20;
 constexpr std::int64_t kMaxRetryAfter_s = 3600;
+constexpr int kFenced = 412;
 
 bool is_transient(int status) {
   switch (status) {
@@ -81,6 +82,7 @@ std::optional<format::ChainHead> chain_head(const HttpReply& reply) {
   if (!sequence || !hash) return std::nullopt;
   return format::ChainHead{*sequence, hash->bytes()};
 }
+std::string fence_header(std::uint64_t fence) { return fmt::format("Vgerfs-Fence: {}", fence); }
 
 std::string authorization(const RestLocation& location, const RemoteOptions& options) {
   if (options.token.empty()) return {};
@@ -290,6 +292,10 @@ Error RestWire::failure(const std::string& what, const HttpReply& reply) const {
                    "the token's role, the repositories that it reaches, and the server's "
                    "append_only decide");
     case 404: return error(ErrorCode::unavailable, "the repository is gone from the server");
+    case kFenced:
+      return error(ErrorCode::busy, "the lease of this run is over, others may be at work",
+                   "this machine may have slept, or lost its network; run it again: it goes on "
+                   "where it stopped");
     case 413:
       return error(ErrorCode::no_space, "the object is too large for the server",
                    "a proxy in front may have a limit of its own (nginx: client_max_body_size)");
@@ -434,12 +440,13 @@ bool RestWire::has_content(const ObjectName& name, ByteView bytes) {
   return true;
 }
 
-void RestWire::post(const ObjectName& name, ByteView bytes) {
+void RestWire::post(const ObjectName& name, ByteView bytes, std::optional<std::uint64_t> fence) {
   Call call{{.method = HttpMethod::post,
              .url = url(name),
              .headers = {"Accept: application/vnd.x.restic.rest.v2"},
              .body = bytes},
             "storing " + name.path()};
+  if (fence) call.request.headers.push_back(fence_header(*fence));
   call.objection = [&](const HttpReply& reply) -> std::string {
     if (reply.status != 400 || name.type == ObjectType::config) return {};
     return sha256(bytes) == name.id.bytes() ? "the bytes were damaged on the way" : "";
@@ -465,9 +472,10 @@ void RestWire::post(const ObjectName& name, ByteView bytes) {
   throw failure(call.what, reply);
 }
 
-void RestWire::remove(const ObjectName& name) {
+void RestWire::remove(const ObjectName& name, std::optional<std::uint64_t> fence) {
   Call call{{.method = HttpMethod::remove, .url = url(name), .headers = {kAcceptV2}},
             "removing " + name.path()};
+  if (fence) call.request.headers.push_back(fence_header(*fence));
   const HttpReply reply = perform(call);
   if (reply.is_success()) return;
   if (reply.status == 404) {
@@ -575,6 +583,30 @@ void RestWire::find_sizes(std::vector<ObjectInfo>& objects,
   });
   std::size_t i = 0;
   std::erase_if(objects, [&](const ObjectInfo&) { return is_gone[i++] != 0; });
+}
+
+std::optional<RestWire::ApiAnswer> RestWire::ask_api(HttpMethod method, std::string_view word,
+                                                     const std::string& body,
+                                                     const std::string& what) {
+  const auto url = api_url(word);
+  if (!url) return std::nullopt;
+  ApiAnswer answer;
+  Call call{{.method = method, .url = *url, .body = bytes_of(body)}, what};
+  if (method == HttpMethod::post) call.request.headers = {"Content-Type: application/json"};
+  call.prepare = [&](HttpRequest&) { answer.text.clear(); };
+  call.request.take = [&](const HttpReply&, ByteView piece) {
+    answer.text += text_of(piece);
+    return answer.text.size() <= kMaxAnswerBytes;
+  };
+  answer.reply = perform(call);
+  switch (answer.reply.status) {
+    case 404:
+    case 405:
+    case 501: return std::nullopt;
+    default: break;
+  }
+  if (!answer.reply.is_success()) answer.text = answer.reply.text;
+  return answer;
 }
 
 bool RestWire::shows_times() {

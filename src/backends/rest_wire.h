@@ -17,6 +17,7 @@
 #include "backends/remote_options.h"
 #include "backends/rest_changes.h"
 #include "backends/rest_location.h"
+#include "base/error.h"
 
 namespace vgerfs::backends {
 
@@ -34,9 +35,11 @@ class RestWire {
   bool get(const format::ObjectName& name, std::uint64_t offset, MutableBytes out);
   /// Success too if the same bytes are there already. Durable when it returns. Throws exists if
   /// others are.
-  void post(const format::ObjectName& name, ByteView bytes);
+  /// `fence`: of the lease that it is sent under; busy if that is over.
+  void post(const format::ObjectName& name, ByteView bytes,
+            std::optional<std::uint64_t> fence = std::nullopt);
   /// Success too if it is absent.
-  void remove(const format::ObjectName& name);
+  void remove(const format::ObjectName& name, std::optional<std::uint64_t> fence = std::nullopt);
   struct List {
     std::vector<ObjectInfo> objects;
     std::optional<format::ChainHead> head;  ///< of the history that the list shows, if there is one
@@ -46,6 +49,16 @@ class RestWire {
   /// What the server's history tells after this number, or the beginning of that; nullopt if it
   /// does not know the number (any more), or keeps no history.
   std::optional<RestChanges> changes(std::uint64_t since);
+
+  /// A call below /api/v1/. nullopt if this server does not know it. Refusals are for the caller.
+  struct ApiAnswer {
+    HttpReply reply;
+    std::string text;
+  };
+  std::optional<ApiAnswer> ask_api(HttpMethod method, std::string_view word,
+                                   const std::string& body, const std::string& what);
+  /// What a refusal means. `what` failed.
+  [[nodiscard]] Error failure(const std::string& what, const HttpReply& reply) const;
 
   /// Whether `list` and `head` say when objects were stored. Asks the server if nobody has yet.
   bool shows_times();
@@ -65,7 +78,6 @@ class RestWire {
   void expect_absence(const format::ObjectName& name);
   void note_presence(format::ObjectType type);
   bool is_present();
-  [[nodiscard]] Error failure(const std::string& what, const HttpReply& reply) const;
   [[nodiscard]] Error transport_failure(const std::string& what, const HttpResult& result) const;
   std::string without_token(std::string text) const;
   void find_sizes(std::vector<ObjectInfo>& objects, const std::vector<std::size_t>& unknown);

@@ -2,8 +2,11 @@
 // without it works as well, only slower: whoever uses this has another way.
 #pragma once
 
+#include <memory>
 #include <optional>
+#include <vector>
 
+#include "backends/store_lease.h"
 #include "format/store_change.h"
 
 namespace vgerfs::backends {
@@ -27,6 +30,12 @@ class StoreServices {
 
   /// nullopt: this store keeps no history.
   virtual std::optional<StoreHistory> history(const std::optional<format::ChainHead>& known) = 0;
+  /// Null: this store keeps no leases, so that one is just an object. Throws busy, naming the
+  /// holder, if an exclusive one is wanted and another is live; denied; what `Backend::write`
+  /// throws.
+  virtual std::unique_ptr<StoreLease> acquire_lease(const WantedLease& wanted);
+  /// Those that are live; nullopt: this store keeps none.
+  virtual std::optional<std::vector<ListedStoreLease>> leases();
 };
 
 }  // namespace vgerfs::backends

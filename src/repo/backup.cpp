@@ -93,7 +93,8 @@ class Backup {
         started_(std::chrono::steady_clock::now()) {}
 
   BackupResult run();
-  /// Why `run` failed: maintenance took what it rests on. Made again it would send that.
+  /// Why `run` failed: maintenance took what it rests on, or its lease was over. Made again it
+  /// would send what is missing.
   bool was_overtaken() const noexcept { return overtaken_; }
 
  private:
@@ -197,7 +198,13 @@ BackupResult Backup::run() {
                                    .threads = options_.seal_threads});
     kept = memory_.sink(*session);
   }
-  WalkResult walk = read(dry ? static_cast<ChunkSink&>(*dry) : *kept);
+  WalkResult walk;
+  try {
+    walk = read(dry ? static_cast<ChunkSink&>(*dry) : *kept);
+  } catch (const Error& error) {
+    overtaken_ = error.code() == ErrorCode::busy && session && session->is_over();
+    throw;
+  }
   result_.unchanged = is_unchanged(walk);
   result_.failures = std::move(walk.failures);
   result_.statistics = walk.statistics;

@@ -6,6 +6,8 @@
 #include <set>
 #include <utility>
 
+#include "backends/store_services.h"
+#include "base/error.h"
 #include "base/log.h"
 #include "base/thread.h"
 #include "base/waiting_clock.h"
@@ -42,7 +44,7 @@ Lease new_lease(Repository& repository, LeaseKind kind, const SessionId& session
 LeaseKeeper::LeaseKeeper(Repository& repository, Lease lease)
     : repository_(repository), clock_(*repository.options().clock), lease_(std::move(lease)) {
   lease_.created_s = clock_.now().s;
-  publish();
+  if (!acquire()) publish();
   thread_ =
       start_thread("vgerfs-lease", [this](const std::stop_token& stop) { refresh_loop(stop); });
 }
@@ -51,6 +53,7 @@ LeaseKeeper::~LeaseKeeper() {
   thread_.request_stop();
   thread_.join();
   try {
+    if (kept_ && !kept_->is_over()) kept_->release();
     if (current_) repository_.backend().remove(*current_);
   } catch (const std::exception& error) {
     // It expires by itself; until then maintenance is careful for nothing.
@@ -62,6 +65,49 @@ bool LeaseKeeper::held() const {
   const std::lock_guard lock{mutex_};
   return !lapsed_ &&
          clock_.boot_ns() - last_refresh_ns_ < std::int64_t{lease_.ttl_s} * 1'000'000'000;
+}
+
+backends::Backend& LeaseKeeper::backend() noexcept {
+  return kept_ ? kept_->backend() : repository_.backend();
+}
+
+void LeaseKeeper::require_accepted() const {
+  if (!is_over()) return;
+  throw Error{ErrorCode::busy,
+              "the lease of this run is over, others may be at work: the store takes nothing from "
+              "it any more",
+              "this machine may have slept, or lost its network; run it again: it goes on where it "
+              "stopped"};
+}
+
+bool LeaseKeeper::acquire() {
+  backends::StoreServices* const services = repository_.backend().services();
+  if (services == nullptr) return false;
+  const std::int64_t begun_ns = clock_.boot_ns();
+  lease_.refreshed_s = clock_.now().s;
+  ++lease_.sequence;
+  const Bytes sealed = seal_lease(lease_, repository_.keyring(), repository_.cipher(),
+                                  *repository_.options().random);
+  kept_ = services->acquire_lease({.object = sealed,
+                                   .is_exclusive = lease_.kind == LeaseKind::exclusive,
+                                   .ttl_s = lease_.ttl_s});
+  if (!kept_) return false;
+  lease_.ttl_s = kept_->ttl_s();
+  last_refresh_ns_ = begun_ns;
+  return true;
+}
+
+void LeaseKeeper::refresh() {
+  if (!kept_) return publish();
+  // From when it was sent: when the store renewed it, it can only have been later.
+  const std::int64_t begun_ns = clock_.boot_ns();
+  const bool is_live = kept_->renew();
+  const std::lock_guard lock{mutex_};
+  if (is_live) {
+    last_refresh_ns_ = begun_ns;
+  } else {
+    lapsed_ = true;
+  }
 }
 
 void LeaseKeeper::publish() {
@@ -99,17 +145,21 @@ void LeaseKeeper::publish() {
 }
 
 void LeaseKeeper::refresh_loop(const std::stop_token& stop) {
-  const auto interval = std::chrono::seconds(lease_.ttl_s / 3);
+  const auto interval = std::chrono::milliseconds(std::int64_t{lease_.ttl_s} * 1000 / 3);
   const auto retry = std::chrono::seconds(30);
-  auto pause = interval;
+  std::chrono::milliseconds pause = interval;
   for (;;) {
     if (!wait(clock_, pause, stop)) return;
     try {
-      publish();
+      refresh();
       pause = interval;
     } catch (const std::exception& error) {
       log::warning("the session's lease could not be refreshed: {}", error.what());
-      pause = std::min<std::chrono::seconds>(retry, interval);
+      pause = std::min<std::chrono::milliseconds>(retry, interval);
+    }
+    if (is_over()) {
+      log::warning("the session's lease is over");
+      return;
     }
   }
 }

@@ -1,11 +1,15 @@
-// Keeps a session's lease in the store while it lives: writes it, refreshes it, removes it.
+// Keeps a session's lease in the store while it lives: writes it, refreshes it, removes it. Where
+// the store keeps leases itself (backends/store_services.h), it is renewed there, and the store
+// refuses what is changed under one that is over; elsewhere it is an object that is written anew.
 #pragma once
 
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <string_view>
 #include <thread>
 
+#include "backends/store_lease.h"
 #include "base/clock.h"
 #include "repo/lease.h"
 #include "repo/repository.h"
@@ -16,8 +20,8 @@ namespace vgerfs::repo {
 Lease new_lease(Repository& repository, LeaseKind kind, const SessionId& session,
                 std::string_view host);
 
-/// Makes the lease durable in the constructor (throws when that fails) and removes it in the
-/// destructor. Thread-safe.
+/// Makes the lease durable in the constructor (throws when that fails; busy if the store has given
+/// another exclusive one away) and removes it in the destructor. Thread-safe.
 class LeaseKeeper {
  public:
   /// The repository must outlive the keeper. `lease` has everything but times and sequence.
@@ -28,8 +32,17 @@ class LeaseKeeper {
 
   /// False once a refresh came too late: others may have taken the lease for dead.
   bool held() const;
+  /// The store, for changes that are to be made only while the lease lasts. Where the store keeps
+  /// leases, it sees to that itself.
+  backends::Backend& backend() noexcept;
+  /// Whether the store has said that the lease is over: it takes nothing more through `backend()`.
+  bool is_over() const noexcept { return kept_ && kept_->is_over(); }
+  /// Throws busy if it has.
+  void require_accepted() const;
 
  private:
+  bool acquire();
+  void refresh();
   void publish();
   void refresh_loop(const std::stop_token& stop);
 
@@ -41,7 +54,8 @@ class LeaseKeeper {
   bool lapsed_ = false;
   std::int64_t last_refresh_ns_ = 0;
   Lease lease_;
-  std::optional<format::ObjectName> current_;
+  std::unique_ptr<backends::StoreLease> kept_;  // by the store; null: the lease is an object
+  std::optional<format::ObjectName> current_;   // then
   std::jthread thread_;
 };
 

@@ -7,6 +7,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "repo/limits.h"
+#include "repo/publish_record.h"
 
 namespace vgerfs::repo {
 namespace {
@@ -177,19 +178,7 @@ void Repository::add_heads(IndexRecord& record) {
 }
 
 RecordId Repository::publish_record(IndexRecord record) {
-  record.time = options_.clock->now();
-  if (record.session == SessionId{}) {
-    record.session = crypto::random_array<sizeof(SessionId)>(*options_.random);
-  }
-  add_heads(record);
-  const Bytes stored = seal_record(record, *keyring_, cipher(), *options_.random);
-  const auto name = backends::write_object(*backend_, ObjectType::index, stored);
-  backend_->barrier();
-  const RecordId id{name.id.bytes()};
-  record.author = keyring_->certificate();
-  seen().add({id}, {});
-  index().apply(id, record, stored.size());
-  return id;
+  return repo::publish_record(*this, std::move(record), *backend_);
 }
 
 }  // namespace vgerfs::repo

@@ -74,6 +74,11 @@ struct Session::Impl {
 
   void checkpoint();
   ListedSnapshot commit(const SnapshotDraft& draft);
+  /// Does `work` unless the store takes nothing from this session any more: then the session is
+  /// over, and this throws busy.
+  template <class Work>
+  auto under_lease(const Work& work);
+  void require_accepted();
   void checkpoint_loop(const std::stop_token& stop);
   void count_unnamed(std::size_t chunks);
   void publish_packs();
@@ -104,6 +109,26 @@ struct Session::Impl {
   std::jthread thread;
 };
 
+void Session::Impl::require_accepted() {
+  try {
+    lease.require_accepted();
+  } catch (const Error&) {
+    writer->abandon(std::current_exception());
+    throw;
+  }
+}
+
+template <class Work>
+auto Session::Impl::under_lease(const Work& work) {
+  require_accepted();
+  try {
+    return work();
+  } catch (...) {
+    require_accepted();
+    throw;
+  }
+}
+
 Session::Impl::Impl(Repository& repository_in, const SessionOptions& options_in)
     : repository(repository_in),
       options(options_in),
@@ -115,7 +140,7 @@ Session::Impl::Impl(Repository& repository_in, const SessionOptions& options_in)
   repository.refresh();
   require_features(repository, Work::add);
   repository.keyring().remember(data_key);
-  writer.emplace(repository.backend(), repository.index(), repository.keyring(), data_key,
+  writer.emplace(lease.backend(), repository.index(), repository.keyring(), data_key,
                  repository.cipher(), *repository.options().random,
                  ChunkWriterOptions{.compression_level = options.compression_level,
                                     .pack_bytes = options.pack_bytes,
@@ -150,7 +175,7 @@ void Session::Impl::checkpoint_loop(const std::stop_token& stop) {
     }
     failed = true;
     try {
-      checkpoint();
+      under_lease([&] { checkpoint(); });
       failed = false;
     } catch (const std::exception& error) {
       // The failure stays in the writer or comes again at commit; here it is only news.
@@ -183,9 +208,8 @@ void Session::Impl::publish_packs() {
              weight + record_weight(unpublished[count]) <= kMaxRecordBytes);
     const Bytes stored = seal_record(record, repository.keyring(), repository.cipher(),
                                      *repository.options().random);
-    const auto name =
-        backends::write_object(repository.backend(), format::ObjectType::index, stored);
-    repository.backend().barrier();
+    const auto name = backends::write_object(lease.backend(), format::ObjectType::index, stored);
+    lease.backend().barrier();
     const RecordId record_id{name.id.bytes()};
     record.author = repository.keyring().certificate();
     repository.seen().add({record_id}, {});
@@ -201,7 +225,7 @@ void Session::Impl::publish_packs() {
 void Session::Impl::forget(const std::vector<PackDescription>& packs) {
   for (const PackDescription& pack : packs) {
     try {
-      repository.backend().remove(format::pack_name(pack.id));
+      lease.backend().remove(format::pack_name(pack.id));
     } catch (const std::exception& error) {
       log::warning("pack {} of the failed session could not be removed: {}", pack.id.short_hex(),
                    error.what());
@@ -215,7 +239,7 @@ void Session::Impl::checkpoint() {
   std::move(packs.begin(), packs.end(), std::back_inserter(written));
   if (!written.empty()) {
     try {
-      repository.backend().barrier();
+      lease.backend().barrier();
     } catch (const Error& error) {
       // A store that is away keeps account of what it was given: the next barrier holds for that
       // too. After any other failure the bytes of some packs are gone: this session cannot promise
@@ -297,9 +321,8 @@ ListedSnapshot Session::Impl::commit(const SnapshotDraft& draft) {
   }
   const Bytes stored = seal_snapshot(snapshot, repository.keyring(), *data_key, repository.cipher(),
                                      *repository.options().random);
-  const auto name =
-      backends::write_object(repository.backend(), format::ObjectType::snapshot, stored);
-  repository.backend().barrier();
+  const auto name = backends::write_object(lease.backend(), format::ObjectType::snapshot, stored);
+  lease.backend().barrier();
   const SnapshotId snapshot_id{name.id.bytes()};
   repository.seen().add({}, {snapshot_id});
   if (clock.boot_ns() - checked_ns >= kMaxPublishing_ns) {
@@ -331,18 +354,19 @@ Session::Session(Repository& repository, SessionOptions options) : options_(std:
 Session::~Session() = default;
 
 PutResult Session::put_chunk(ChunkKind kind, ByteView bytes) {
-  const PutResult result = impl_->writer->put(kind, bytes);
+  const PutResult result = impl_->under_lease([&] { return impl_->writer->put(kind, bytes); });
   if (result.added) impl_->count_unnamed(1);
   return result;
 }
 PutResult Session::put_again(ChunkKind kind, ByteView bytes) {
-  const PutResult result = impl_->writer->put_again(kind, bytes);
+  const PutResult result =
+      impl_->under_lease([&] { return impl_->writer->put_again(kind, bytes); });
   if (result.added) impl_->count_unnamed(1);
   return result;
 }
 void Session::adopt_block(BlockEntry entry, ByteView sealed) {
   const std::size_t chunks = entry.chunks.size();
-  impl_->writer->adopt(std::move(entry), sealed);
+  impl_->under_lease([&] { impl_->writer->adopt(std::move(entry), sealed); });
   impl_->count_unnamed(chunks);
 }
 bool Session::rely_on(const ChunkId& id) {
@@ -351,10 +375,14 @@ bool Session::rely_on(const ChunkId& id) {
   if (pack) impl_->writer->rely_on(*pack);
   return pack.has_value();
 }
-bool Session::is_over() const noexcept { return impl_->writer->failed(); }
+bool Session::is_over() const noexcept { return impl_->writer->failed() || impl_->lease.is_over(); }
 bool Session::is_blocked() const noexcept { return impl_->writer->blocked(); }
-void Session::checkpoint() { impl_->checkpoint(); }
-ListedSnapshot Session::commit(const SnapshotDraft& draft) { return impl_->commit(draft); }
+void Session::checkpoint() {
+  impl_->under_lease([&] { impl_->checkpoint(); });
+}
+ListedSnapshot Session::commit(const SnapshotDraft& draft) {
+  return impl_->under_lease([&] { return impl_->commit(draft); });
+}
 SessionCounters Session::counters() const { return impl_->writer->counters(); }
 
 bool same_root(const format::proto::Entry& a, const format::proto::Entry& b) {

@@ -59,6 +59,14 @@ void Access::log_refusal(const Request& request, std::string_view token,
                 {"reason", reason}});
 }
 
+void Access::log_removal(const Request& request, const Principal& principal, bool existed) const {
+  audit_.write(Severity::info, "removed",
+               {{"peer", request.peer},
+                {"token", principal.name},
+                {"target", request.target},
+                {"existed", existed ? "yes" : "no"}});
+}
+
 Repository Access::reading(const Request& request, const RepositoryName& name,
                            ObjectType type) const {
   demand(request, authenticated(request), name, {.verb = Verb::read, .type = type});

@@ -27,6 +27,8 @@ class Access {
   /// Throws HttpError 403 if the principal may not do this.
   void demand(const Request& request, const Principal& principal, const RepositoryName& repository,
               const Deed& deed) const;
+  /// For the log of what was taken away.
+  void log_removal(const Request& request, const Principal& principal, bool existed) const;
   /// Both, then the repository. Throws HttpError 404, too.
   Repository reading(const Request& request, const RepositoryName& name,
                      format::ObjectType type) const;

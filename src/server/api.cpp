@@ -22,6 +22,10 @@ constexpr std::size_t kMaxDamages = 1000;
 constexpr std::uint64_t kMaxWait_s = 50;
 constexpr std::chrono::seconds kMaxVerifyTime{30};
 
+/// A lease's object, as clients know it (docs/FORMAT.md section 12).
+constexpr std::size_t kMaxLeaseBytes = 64 * 1024;
+constexpr std::uint64_t kMaxLeaseBody = 2 * kMaxLeaseBytes + 1024;
+
 /// What is known of repositories, by their numbers.
 struct Statistics {
   std::map<std::int64_t, std::map<std::string_view, std::pair<std::uint64_t, std::uint64_t>>> types;
@@ -84,6 +88,47 @@ json describe(const RepositoryRow& row, const Statistics& statistics, std::uint6
   return described;
 }
 
+json json_of(const LeaseRow& row) {
+  return {{"lease", row.id.hex()}, {"fence", row.fence}, {"ttl_seconds", row.ttl_s}};
+}
+
+json json_of(const LiveLease& live, std::int64_t now_s) {
+  json described = json_of(live.row);
+  described["kind"] = live.row.is_exclusive ? "exclusive" : "shared";
+  described["token"] = live.row.token_name;
+  described["made_at"] = live.row.made_at;
+  described["expires_in_seconds"] = live.left_s;
+  described["expires_at"] = now_s + live.left_s;
+  return described;
+}
+
+WantedLease wanted_lease(const json& body, std::uint64_t max_ttl_s) {
+  allow_only(body, {"object", "kind", "ttl_seconds"});
+  auto object = parse_hex(body.at("object").get_ref<const std::string&>());
+  if (!object || object->empty() || object->size() > kMaxLeaseBytes) {
+    throw HttpError{400,
+                    fmt::format("\"object\" must be hex digits of 1 to {} bytes", kMaxLeaseBytes)};
+  }
+  const std::string& kind = body.at("kind").get_ref<const std::string&>();
+  if (kind != "shared" && kind != "exclusive") {
+    throw HttpError{400, "\"kind\" must be shared or exclusive"};
+  }
+  const json& ttl = body.at("ttl_seconds");
+  if (!ttl.is_number_unsigned() || ttl.get<std::uint64_t>() == 0) {
+    throw HttpError{400, "\"ttl_seconds\" must be a whole number above 0"};
+  }
+  return {.object = std::move(*object),
+          .is_exclusive = kind == "exclusive",
+          .ttl_s = static_cast<std::int64_t>(std::min(ttl.get<std::uint64_t>(), max_ttl_s))};
+}
+
+ObjectId named_lease(const json& body) {
+  allow_only(body, {"lease"});
+  const auto id = ObjectId::parse(body.at("lease").get_ref<const std::string&>());
+  if (!id) throw HttpError{400, "\"lease\" must be 64 lower-case hex digits"};
+  return *id;
+}
+
 }  // namespace
 
 Answer Api::answer(const Request& request, const ApiRoute& route) {
@@ -93,6 +138,11 @@ Answer Api::answer(const Request& request, const ApiRoute& route) {
     case ApiRoute::Call::changes: return changes(request, route);
     case ApiRoute::Call::have: return have(request, *route.repository);
     case ApiRoute::Call::verify: return verify(request, route);
+    case ApiRoute::Call::leases:
+      return request.method == Method::post ? acquire(request, *route.repository)
+                                            : leases(request, *route.repository);
+    case ApiRoute::Call::renew: return renew(request, *route.repository);
+    case ApiRoute::Call::release: return release(request, *route.repository);
   }
   throw HttpError{404, "there is no such place"};
 }
@@ -210,6 +260,67 @@ Answer Api::have(const Request& request, const RepositoryName& name) {
       if (row) objects.push_back({{"name", id->hex()}, {"size", row->bytes}});
     }
     return json_reply({{"objects", std::move(objects)}});
+  });
+}
+
+Reply Api::leases(const Request& request, const RepositoryName& name) {
+  const Repository repository = parts_.access.reading(request, name, ObjectType::lock);
+  parts_.leases.remove_dead(repository);
+  json list = json::array();
+  for (const LiveLease& live : parts_.leases.list(repository)) {
+    list.push_back(json_of(live, parts_.clock.now().s));
+  }
+  return json_reply({{"leases", std::move(list)}});
+}
+
+Answer Api::acquire(const Request& request, const RepositoryName& name) {
+  const Principal principal = parts_.access.authenticated(request);
+  parts_.access.demand(request, principal, name, {.verb = Verb::add, .type = ObjectType::lock});
+  const Repository repository = parts_.access.existing(name);
+  return std::make_unique<JsonBody>(kMaxLeaseBody, [this, repository, principal](const json& body) {
+    const WantedLease wanted = wanted_lease(body, parts_.access.config()->lock_ttl_seconds);
+    const auto answer = parts_.leases.acquire(
+        repository, principal, wanted,
+        parts_.ledger.reserve(
+            {repository.id, principal.id},
+            parts_.access.limits_for(principal, repository.name, ObjectType::lock),
+            wanted.object.size()));
+    if (const auto* const granted = std::get_if<LeaseRow>(&answer)) {
+      return json_reply(json_of(*granted));
+    }
+    json holder = json_of(std::get<LiveLease>(answer), parts_.clock.now().s);
+    holder["error"] = "another exclusive lease is live";
+    Reply reply = json_reply(holder);
+    reply.status = 409;
+    return reply;
+  });
+}
+
+Answer Api::renew(const Request& request, const RepositoryName& name) {
+  const Principal principal = parts_.access.authenticated(request);
+  parts_.access.demand(request, principal, name, {.verb = Verb::add, .type = ObjectType::lock});
+  const Repository repository = parts_.access.existing(name);
+  return std::make_unique<JsonBody>(kMaxLeaseBody, [this, repository, principal](const json& body) {
+    return json_reply(json_of(parts_.leases.renew(repository, named_lease(body), principal)));
+  });
+}
+
+Answer Api::release(const Request& request, const RepositoryName& name) {
+  const Principal principal = parts_.access.authenticated(request);
+  parts_.access.demand(request, principal, name, {.verb = Verb::add, .type = ObjectType::lock});
+  const Repository repository = parts_.access.existing(name);
+  return std::make_unique<JsonBody>(kMaxLeaseBody, [this, repository, principal,
+                                                    request](const json& body) {
+    const ObjectId id = named_lease(body);
+    const auto row = parts_.leases.find(repository, id);
+    if (row) {
+      parts_.access.demand(
+          request, principal, repository.name,
+          {.verb = Verb::remove, .type = ObjectType::lock, .is_own = row->token == principal.id});
+      parts_.leases.release(repository, id, principal);
+      if (row->token != principal.id) parts_.access.log_removal(request, principal, true);
+    }
+    return json_reply({{"existed", row.has_value()}});
   });
 }
 

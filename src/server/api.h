@@ -5,6 +5,7 @@
 #include "server/access.h"
 #include "server/change_bell.h"
 #include "server/http_message.h"
+#include "server/leases.h"
 #include "server/object_store.h"
 #include "server/route.h"
 #include "server/space_ledger.h"
@@ -15,6 +16,7 @@ namespace vgerfs::server {
 /// What it works with; all outlive it.
 struct ApiParts {
   ObjectStore& store;
+  Leases& leases;
   SpaceLedger& ledger;
   const Access& access;
   ChangeBell& bell;
@@ -36,6 +38,10 @@ class Api {
   Answer changes(const Request& request, const ApiRoute& route);
   Answer verify(const Request& request, const ApiRoute& route);
   Answer have(const Request& request, const RepositoryName& name);
+  Reply leases(const Request& request, const RepositoryName& name);
+  Answer acquire(const Request& request, const RepositoryName& name);
+  Answer renew(const Request& request, const RepositoryName& name);
+  Answer release(const Request& request, const RepositoryName& name);
 
   const ApiParts parts_;
 };

@@ -68,9 +68,9 @@ CREATE TABLE tokens(
   revoked_at INTEGER) STRICT;
 )";
 
-/// What version 3 brought: the history of changes, and when objects were read again. A repository's
-/// begins with a number of its own, so that one that is made anew under an old name is told from
-/// it.
+/// What version 3 brought: the history of changes, leases, and when objects were read again. A
+/// repository's history begins with a number of its own, so that one that is made anew under an old
+/// name is told from it.
 constexpr const char* kChangesSchema = R"(
 CREATE TABLE changes(
   repository INTEGER NOT NULL,
@@ -101,6 +101,21 @@ CREATE TABLE damages(
 CREATE TRIGGER damage_removed AFTER DELETE ON objects BEGIN
   DELETE FROM damages
     WHERE repository = old.repository AND type = old.type AND name = old.name;
+END;
+ALTER TABLE repositories ADD COLUMN last_fence INTEGER NOT NULL DEFAULT 0;
+CREATE TABLE leases(
+  repository INTEGER NOT NULL,
+  id BLOB NOT NULL,
+  fence INTEGER NOT NULL,
+  is_exclusive INTEGER NOT NULL,
+  ttl_s INTEGER NOT NULL,
+  token INTEGER NOT NULL,
+  token_name TEXT NOT NULL,
+  made_at INTEGER NOT NULL,
+  is_over INTEGER NOT NULL DEFAULT 0,
+  PRIMARY KEY(repository, id)) STRICT, WITHOUT ROWID;
+CREATE TRIGGER lease_ended AFTER DELETE ON objects WHEN old.type = 'locks' BEGIN
+  DELETE FROM leases WHERE repository = old.repository AND id = old.name;
 END;
 PRAGMA user_version = 3;
 )";
@@ -138,6 +153,7 @@ RepositoryRow repository_of(const Statement& row) {
 /// What the history calls whoever did it.
 std::string token_name(Database& database, std::int64_t token) {
   if (token == kConfiguredToken) return "configured";
+  if (token == kServerItself) return "server";
   auto row = database.query("SELECT name FROM tokens WHERE id = ?1");
   row.bind(token);
   return row.step() ? std::string{row.text(0)} : "directory";

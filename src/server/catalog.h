@@ -20,6 +20,7 @@ namespace vgerfs::server {
 /// Owners of objects that no token has added.
 inline constexpr std::int64_t kConfiguredToken = 0;  ///< the configuration's token, or anybody
 inline constexpr std::int64_t kUnknownOwner = -1;    ///< found in the directory
+inline constexpr std::int64_t kServerItself = -2;    ///< removes leases that are over
 
 struct RepositoryRow {
   std::int64_t id = 0;

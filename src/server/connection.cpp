@@ -338,6 +338,7 @@ class ServedConnection final : public Connection,
     request.authorization = text(message[http::field::authorization]);
     request.accept = text(message[http::field::accept]);
     request.range = text(message[http::field::range]);
+    request.fence = text(message["Vgerfs-Fence"]);
     if (const auto length = parser.content_length()) request.content_length = *length;
     request.is_chunked = parser.chunked();
     request.peer = peer_;

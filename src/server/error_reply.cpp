@@ -29,6 +29,7 @@ Reply error_reply(const std::exception_ptr& error) {
     std::rethrow_exception(error);
   } catch (const HttpError& refused) {
     reply = text_reply(refused.status(), refused.what());
+    if (!refused.cause().empty()) reply.headers.emplace_back("Vgerfs-Error", refused.cause());
   } catch (const Error& failed) {
     const int status = http_status(failed.code());
     const bool is_ours = status >= 500 && failed.code() != ErrorCode::no_space;

@@ -12,13 +12,17 @@ namespace vgerfs::server {
 /// A refusal with a status of its own, for what no ErrorCode says.
 class HttpError : public std::exception {
  public:
-  HttpError(int status, std::string message) : status_(status), message_(std::move(message)) {}
+  /// `cause`: what the header Vgerfs-Error says, where the status alone does not.
+  HttpError(int status, std::string message, std::string cause = {})
+      : status_(status), message_(std::move(message)), cause_(std::move(cause)) {}
   int status() const noexcept { return status_; }
+  const std::string& cause() const noexcept { return cause_; }
   const char* what() const noexcept override { return message_.c_str(); }
 
  private:
   int status_;
   std::string message_;
+  std::string cause_;
 };
 
 int http_status(ErrorCode code) noexcept;

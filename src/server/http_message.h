@@ -26,6 +26,7 @@ struct Request {
   std::string authorization;
   std::string accept;
   std::string range;
+  std::string fence;  ///< Vgerfs-Fence: of the lease that this change stands under
   std::optional<std::uint64_t> content_length;
   bool is_chunked = false;
   std::string peer;  ///< address, for logs

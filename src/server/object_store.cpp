@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <stdio.h>  // NOLINT(modernize-deprecated-headers): renameat2 is declared here only
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -121,6 +122,15 @@ std::optional<OpenObject> ObjectStore::open(const Repository& repository, const 
   return RepositoryFiles{root.get()}.open(name);
 }
 
+bool ObjectStore::touch(const Repository& repository, const ObjectName& name) {
+  const auto object = open(repository, name);
+  if (!object) return false;
+  if (::futimens(object->fd->get(), nullptr) != 0) {
+    throw system_error(errno, "setting the time of " + name.path());
+  }
+  return true;
+}
+
 bool ObjectStore::is_own(const Repository& repository, const ObjectName& name,
                          const Principal& principal) {
   const auto connection = readers_.take();
@@ -153,7 +163,9 @@ std::unique_ptr<Upload> ObjectStore::begin(const Repository& repository, const O
                                   std::move(reservation));
 }
 
-ObjectStore::Added ObjectStore::add(const Repository& repository, Upload& upload) {
+ObjectStore::Added ObjectStore::add(const Repository& repository, Upload& upload,
+                                    const ChangeGuard& guard,
+                                    const std::function<void(Change&)>& published) {
   const ObjectName& name = upload.name().object;
   const Sha256Digest hash = upload.finish();
   if (name.type != ObjectType::config && hash != name.id.bytes()) {
@@ -163,19 +175,21 @@ ObjectStore::Added ObjectStore::add(const Repository& repository, Upload& upload
     throw Error{ErrorCode::usage, "a config cannot be empty"};
   }
   settle_unfinished();
-  if (publish(repository, upload)) return Added::anew;
+  if (publish(repository, upload, guard, published)) return Added::anew;
   if (!is_identical(repository, name, hash, upload.bytes())) {
     throw Error{ErrorCode::exists, "there is an object of this name with other content"};
   }
-  acknowledge_again(repository, upload);
+  acknowledge_again(repository, upload, guard);
   return Added::again;
 }
 
-bool ObjectStore::publish(const Repository& repository, Upload& upload) {
+bool ObjectStore::publish(const Repository& repository, Upload& upload, const ChangeGuard& guard,
+                          const std::function<void(Change&)>& published) {
   const ObjectName& name = upload.name().object;
   bool linked = false;
   try {
     queue_.commit([&](Change& change) {
+      if (guard) guard(change);
       const Fd root = open_directory(repository.name);
       const RepositoryFiles files{root.get()};
       linked = upload.link_to(files.make_directory_of(name).get(), file_name(name));
@@ -184,6 +198,7 @@ bool ObjectStore::publish(const Repository& repository, Upload& upload) {
       change.catalog().add_object(
           repository.id, {name, upload.bytes(), upload.name().token, upload.stored_at_ns()},
           clock_.now().s);
+      if (published) published(change);
       change.after_commit([&upload] {
         upload.reservation().settle(upload.bytes());
         upload.discard();
@@ -216,10 +231,12 @@ bool ObjectStore::is_identical(const Repository& repository, const ObjectName& n
   return hasher.finish() == hash;
 }
 
-void ObjectStore::acknowledge_again(const Repository& repository, Upload& upload) {
+void ObjectStore::acknowledge_again(const Repository& repository, Upload& upload,
+                                    const ChangeGuard& guard) {
   // Whoever has linked it may not have come to its sync or its row yet.
   const ObjectName& name = upload.name().object;
   queue_.commit([&](Change& change) {
+    if (guard) guard(change);
     const Fd root = open_directory(repository.name);
     const RepositoryFiles files{root.get()};
     const auto there = files.open(name);
@@ -256,10 +273,11 @@ void ObjectStore::settle_unfinished() {
 }
 
 bool ObjectStore::remove(const Repository& repository, const ObjectName& name,
-                         const Principal& principal) {
+                         const Principal& principal, const ChangeGuard& guard) {
   settle_unfinished();
   bool removed = false;
   queue_.commit([&](Change& change) {
+    if (guard) guard(change);
     Catalog& catalog = change.catalog();
     const Fd root = open_directory(repository.name);
     const RepositoryFiles files{root.get()};

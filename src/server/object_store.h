@@ -34,6 +34,9 @@ struct Repository {
   RepositoryName name;
 };
 
+/// Runs within the transaction of a change, before it: what this throws refuses the change.
+using ChangeGuard = std::function<void(Change&)>;
+
 /// Thread-safe. Blocks for the disk.
 class ObjectStore {
  public:
@@ -49,6 +52,8 @@ class ObjectStore {
 
   /// nullopt if the object is certainly absent.
   std::optional<OpenObject> open(const Repository& repository, const format::ObjectName& name);
+  /// Sets the object's time of last modification to now; false if it is certainly absent.
+  bool touch(const Repository& repository, const format::ObjectName& name);
   /// Whether this principal has added it.
   bool is_own(const Repository& repository, const format::ObjectName& name,
               const Principal& principal);
@@ -63,11 +68,13 @@ class ObjectStore {
                                 const Principal& principal, Reservation reservation);
   enum class Added { anew, again };
   /// Publishes what was uploaded. `again`: the same object was there already. Throws usage if the
-  /// bytes are not what the name says, exists if the name has other content.
-  Added add(const Repository& repository, Upload& upload);
+  /// bytes are not what the name says, exists if the name has other content. `published` runs
+  /// within the transaction that publishes it.
+  Added add(const Repository& repository, Upload& upload, const ChangeGuard& guard = {},
+            const std::function<void(Change&)>& published = {});
   /// Durable when it returns; false if it was absent.
   bool remove(const Repository& repository, const format::ObjectName& name,
-              const Principal& principal);
+              const Principal& principal, const ChangeGuard& guard = {});
 
   void forget_changes_before(std::int64_t time);
   /// Deletes for good what was removed before `time`; returns how many objects.
@@ -81,10 +88,11 @@ class ObjectStore {
   Fd open_directory(const RepositoryName& name) const;
   std::optional<std::int64_t> known_id(const RepositoryName& name);
   void remember(const RepositoryName& name, std::int64_t id);
-  bool publish(const Repository& repository, Upload& upload);
+  bool publish(const Repository& repository, Upload& upload, const ChangeGuard& guard,
+               const std::function<void(Change&)>& published);
   bool is_identical(const Repository& repository, const format::ObjectName& name,
                     const Sha256Digest& hash, std::uint64_t bytes);
-  void acknowledge_again(const Repository& repository, Upload& upload);
+  void acknowledge_again(const Repository& repository, Upload& upload, const ChangeGuard& guard);
   void settle_unfinished();
 
   const DataDirectory& directory_;

@@ -108,6 +108,9 @@ constexpr ApiWord kApiWords[] = {
     {"changes", ApiRoute::Call::changes, true, false},
     {"have", ApiRoute::Call::have, false, true},
     {"verify", ApiRoute::Call::verify, true, true},
+    {"leases", ApiRoute::Call::leases, true, true},
+    {"renew", ApiRoute::Call::renew, false, true},
+    {"release", ApiRoute::Call::release, false, true},
 };
 
 /// What follows /api/v1/: a word, then a repository's name, which may be of two segments.

@@ -17,7 +17,16 @@ enum class Method { get, head, post, remove, other };
 struct HealthRoute {};
 /// Below /api/v1/, but health.
 struct ApiRoute {
-  enum class Call { repositories, repository, changes, have, verify };
+  enum class Call {
+    repositories,
+    repository,
+    changes,
+    have,
+    verify,
+    leases,
+    renew,
+    release,
+  };
   Call call = Call::repositories;
   Method method = Method::get;               ///< one that the call knows
   std::optional<RepositoryName> repository;  ///< of all calls but `repositories`

@@ -13,6 +13,7 @@
 #include "server/data_directory.h"
 #include "server/event_log.h"
 #include "server/http_server.h"
+#include "server/leases.h"
 #include "server/listen_socket.h"
 #include "server/object_store.h"
 #include "server/scrubber.h"
@@ -60,11 +61,13 @@ int run_server(const ConfigSources& sources) {
                     },
                     [&](const std::set<std::int64_t>& repositories) { bell.ring(repositories); }};
   ObjectStore store{directory, queue, ledger, clock};
+  Leases leases{store, queue, clock};
   Metrics metrics;
   AuditLog audit{event_log, directory.audit_path(), clock};
   Verifier verifier{store, queue, event_log, clock};
   auto sockets = open_sockets(config);
   Service service{{.store = store,
+                   .leases = leases,
                    .ledger = ledger,
                    .authenticator = authenticator,
                    .metrics = metrics,

@@ -163,6 +163,7 @@ const std::vector<Setting>& settings() {
       {"scrub_days", Kind::integer, set_number<&ServerConfig::scrub_days, 0, 36500>},
       {"scrub_bytes_per_second", Kind::integer,
        set_number<&ServerConfig::scrub_bytes_per_second, 0>},
+      {"lock_ttl_seconds", Kind::integer, set_number<&ServerConfig::lock_ttl_seconds, 1, kDay>},
       {"max_object_bytes", Kind::integer, set_number<&ServerConfig::max_object_bytes, 1>},
       {"max_connections", Kind::integer, set_number<&ServerConfig::max_connections, 1, 1'000'000>},
       {"idle_timeout_seconds", Kind::integer,

@@ -46,6 +46,7 @@ struct ServerConfig {
   std::uint64_t changes_days = 30;  ///< how far back the history of changes goes
   std::uint64_t scrub_days = 30;    ///< in which everything is read again once; 0: never
   std::uint64_t scrub_bytes_per_second = 32ULL << 20;  ///< at most; 0: no limit
+  std::uint64_t lock_ttl_seconds = 3600;  ///< how long a lease lives unless it is renewed, at most
   std::uint64_t max_object_bytes = 4ULL << 30;
   std::uint64_t max_connections = 16384;
   std::uint64_t idle_timeout_seconds = 120;    ///< a kept-alive connection without a request

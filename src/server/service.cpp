@@ -53,10 +53,11 @@ class NoBody final : public RequestBody {
 /// The body of an object.
 class Service::AddBody final : public RequestBody {
  public:
-  AddBody(Service& service, Repository repository, std::unique_ptr<Upload> upload,
-          std::uint64_t limit)
+  AddBody(Service& service, Repository repository, std::optional<std::uint64_t> fence,
+          std::unique_ptr<Upload> upload, std::uint64_t limit)
       : service_(service),
         repository_(std::move(repository)),
+        fence_(fence),
         upload_(std::move(upload)),
         limit_(limit) {}
 
@@ -66,13 +67,16 @@ class Service::AddBody final : public RequestBody {
   }
 
   Reply finish() override {
-    service_.parts_.store.add(repository_, *upload_);
+    service_.parts_.leases.fenced(repository_, fence_, [this](const ChangeGuard& guard) {
+      service_.parts_.store.add(repository_, *upload_, guard);
+    });
     return text_reply(200, {});
   }
 
  private:
   Service& service_;
   const Repository repository_;
+  const std::optional<std::uint64_t> fence_;
   const std::unique_ptr<Upload> upload_;
   const std::uint64_t limit_;
 };
@@ -82,6 +86,7 @@ Service::Service(const ServiceParts& parts, ServerConfig config)
       started_at_(parts.clock.boot_ns()),
       access_(parts.authenticator, parts.store, parts.audit, std::move(config)),
       api_({.store = parts.store,
+            .leases = parts.leases,
             .ledger = parts.ledger,
             .access = access_,
             .bell = parts.bell,
@@ -200,6 +205,13 @@ Reply Service::metrics_text(const Request& request) {
     text += fmt::format("vgerfs_stored_bytes{{repository=\"{}\",type=\"{}\"}} {}\n", key.first,
                         key.second, sum.second);
   }
+  text += "# TYPE vgerfs_leases gauge\n";
+  const auto leases = parts_.leases.count();
+  for (const RepositoryRow& row : repositories) {
+    const auto count = leases.find(row.id);
+    text += fmt::format("vgerfs_leases{{repository=\"{}\"}} {}\n", label_value(row.name),
+                        count == leases.end() ? 0 : count->second);
+  }
   text += "# TYPE vgerfs_last_backup_timestamp_seconds gauge\n";
   for (const RepositoryRow& row : repositories) {
     if (!row.last_backup_at) continue;
@@ -237,6 +249,7 @@ Reply Service::list(const Request& request, const ListRoute& route) {
   const Principal principal = access_.authenticated(request);
   access_.demand(request, principal, route.repository, {.verb = Verb::read, .type = route.type});
   const Repository repository = access_.existing(route.repository);
+  if (route.type == ObjectType::lock) parts_.leases.remove_dead(repository);
   ListText text{list_version(request.accept), parts_.store.directory().uploads()};
   const auto head = parts_.store.list(repository, route.type,
                                       [&](const ListedObject& object) { text.add(object); });
@@ -293,11 +306,13 @@ Answer Service::add(const Request& request, const AddRoute& route) {
   const std::uint64_t declared = request.content_length.value_or(0);
   if (declared > limit) throw HttpError{413, "the object is too large"};
   Repository repository = access_.existing(route.repository);
+  const auto fence = parse_fence(request.fence);
+  parts_.leases.require_live(repository, fence);
   Reservation reservation =
       parts_.ledger.reserve({repository.id, principal.id},
                             access_.limits_for(principal, route.repository, type), declared);
   auto upload = parts_.store.begin(repository, route.object, principal, std::move(reservation));
-  return std::make_unique<AddBody>(*this, std::move(repository), std::move(upload), limit);
+  return std::make_unique<AddBody>(*this, std::move(repository), fence, std::move(upload), limit);
 }
 
 Reply Service::remove(const Request& request, const RemoveRoute& route) {
@@ -310,16 +325,16 @@ Reply Service::remove(const Request& request, const RemoveRoute& route) {
   access_.demand(request, principal, route.repository,
                  {.verb = Verb::remove, .type = route.object.type, .is_own = is_own});
   if (!repository) throw HttpError{404, "there is no such repository"};
-  const bool removed = parts_.store.remove(*repository, route.object, principal);
-  parts_.audit.write(Severity::info, "removed",
-                     {{"peer", request.peer},
-                      {"token", principal.name},
-                      {"target", request.target},
-                      {"existed", removed ? "yes" : "no"}});
+  bool removed = false;
+  parts_.leases.fenced(*repository, parse_fence(request.fence), [&](const ChangeGuard& guard) {
+    removed = parts_.store.remove(*repository, route.object, principal, guard);
+  });
+  access_.log_removal(request, principal, removed);
   return text_reply(200, {});
 }
 
 void Service::do_chores() {
+  parts_.leases.remove_dead();
   constexpr std::int64_t kDay = 86400;
   const auto days = static_cast<std::int64_t>(config()->trash_days);
   const std::size_t deleted = parts_.store.empty_trash_before(parts_.clock.now().s - days * kDay);

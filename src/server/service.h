@@ -15,6 +15,7 @@
 #include "server/change_bell.h"
 #include "server/event_log.h"
 #include "server/http_message.h"
+#include "server/leases.h"
 #include "server/metrics.h"
 #include "server/object_store.h"
 #include "server/server_config.h"
@@ -26,6 +27,7 @@ namespace vgerfs::server {
 /// What the service works with; all outlive it.
 struct ServiceParts {
   ObjectStore& store;
+  Leases& leases;
   SpaceLedger& ledger;
   Authenticator& authenticator;
   Metrics& metrics;

@@ -22,7 +22,7 @@ LAYERS = {
 
 # What a folder may include of another one that it may use only in part: repo knows the storage port and what a server adds to it, no adapter.
 PARTS = {
-    ("repo", "backends"): ["backends/backend.h", "backends/store_services.h"],
+    ("repo", "backends"): ["backends/backend.h", "backends/store_lease.h", "backends/store_services.h"],
 }
 
 # foreign headers: where they may be included

@@ -13,6 +13,7 @@
 
 #include "base/fd.h"
 #include "server/credential.h"
+#include "server/leases.h"
 #include "server/service.h"
 #include "store_world.h"
 #include "support/temporary_directory.h"
@@ -91,7 +92,9 @@ class ServiceWorld : public ::testing::Test {
   Verifier verifier_{*world_.store, *world_.queue, log_, world_.clock};
   AuditLog audit_{log_, world_.directory.audit_path(), world_.clock};
   ChangeBell bell_;
+  Leases leases_{*world_.store, *world_.queue, world_.clock};
   Service service_{{.store = *world_.store,
+                    .leases = leases_,
                     .ledger = *world_.ledger,
                     .authenticator = authenticator_,
                     .metrics = metrics_,

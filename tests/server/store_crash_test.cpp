@@ -10,6 +10,7 @@
 
 #include "backends/in_child.h"
 #include "backends/system_faults.h"
+#include "server/leases.h"
 #include "server/object_store.h"
 #include "server/trash.h"
 #include "store_world.h"
@@ -139,6 +140,60 @@ TEST_P(StoreCrashTest, Restoration) {
         EXPECT_TRUE(object || !acknowledged);
         EXPECT_EQ(world.files_in(world.directory.trash()), object ? 0U : 1U)
             << "here or in the trash, never nowhere";
+      });
+}
+
+WantedLease wanted_lease() {
+  const ByteView object = bytes_of("a sealed lease");
+  return {.object = {object.begin(), object.end()}, .is_exclusive = true, .ttl_s = 100};
+}
+
+std::variant<LeaseRow, LiveLease> acquire(StoreWorld& world, Leases& leases) {
+  const Repository repository = world.repository();
+  return leases.acquire(
+      repository, world.principal, wanted_lease(),
+      world.ledger->reserve({repository.id, world.principal.id}, world.limits, 14));
+}
+
+TEST_P(StoreCrashTest, Lease) {
+  sweep([](StoreWorld& world) { world.repository(); },
+        [](StoreWorld& world) {
+          Leases leases{*world.store, *world.queue, world.clock};
+          acquire(world, leases);
+        },
+        [](StoreWorld& world, bool acknowledged) {
+          Leases leases{*world.store, *world.queue, world.clock};
+          const auto object = object_of("a sealed lease", ObjectType::lock);
+          const bool is_there = world.store->open(world.repository(), object).has_value();
+          EXPECT_TRUE(is_there || !acknowledged);
+          const auto live = leases.list(world.repository());
+          EXPECT_TRUE(is_there || live.empty()) << "no lease without its object";
+          EXPECT_EQ(live.size(), acknowledged ? 1U : live.size());
+          // The client that got no answer asks again.
+          const auto again = acquire(world, leases);
+          ASSERT_TRUE(std::holds_alternative<LeaseRow>(again));
+          EXPECT_EQ(leases.list(world.repository()).size(), 1U);
+          if (!live.empty()) EXPECT_EQ(std::get<LeaseRow>(again).fence, live[0].row.fence);
+        });
+}
+
+TEST_P(StoreCrashTest, ReleaseOfALease) {
+  sweep(
+      [](StoreWorld& world) {
+        Leases leases{*world.store, *world.queue, world.clock};
+        acquire(world, leases);
+      },
+      [](StoreWorld& world) {
+        Leases leases{*world.store, *world.queue, world.clock};
+        const auto object = object_of("a sealed lease", ObjectType::lock);
+        leases.release(world.repository(), object.id, world.principal);
+      },
+      [](StoreWorld& world, bool acknowledged) {
+        Leases leases{*world.store, *world.queue, world.clock};
+        const auto object = object_of("a sealed lease", ObjectType::lock);
+        const bool is_there = world.store->open(world.repository(), object).has_value();
+        EXPECT_FALSE(is_there && acknowledged);
+        EXPECT_EQ(leases.list(world.repository()).size(), is_there ? 1U : 0U);
       });
 }
 

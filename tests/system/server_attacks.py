@@ -60,6 +60,27 @@ def nothing_is_deleted_or_overwritten_by_any_verb(server):
     unharmed(server)
 
 
+def anothers_lease_stays(server):
+    attacker = prepared(server)
+    sealed = b"a sealed lease"
+    wanted = json.dumps({"object": sealed.hex(), "kind": "exclusive", "ttl_seconds": 600})
+    lease = json.loads(server.expect(200, "POST", "/api/v1/leases/repo", wanted).body)
+    for token, refusal in ((attacker, 403), (None, 401), ("wrong", 401)):
+        for word in ("renew", "release"):
+            server.expect(refusal, "POST", "/api/v1/%s/repo" % word, json.dumps({"lease": lease["lease"]}), token=token)
+        server.expect(refusal, "DELETE", "/repo/locks/" + lease["lease"], token=token)
+        server.expect(refusal, "POST", "/api/v1/leases/repo", wanted, token=token)
+    own = wanted.replace(sealed.hex(), b"the attacker's".hex())
+    check(json.loads(server.expect(409, "POST", "/api/v1/leases/repo", own, token=attacker).body)["token"] == "configured", "whose it is")
+    for lie in ("' OR 1=1 --", "-1", "1e3", " ", str(1 << 64)):
+        answer = server.send("POST", "/repo/data/" + name_of(b"x"), b"x", headers={"Vgerfs-Fence": lie}, token=attacker)
+        check(answer.status in (200, 400), "a fence of %r: %d" % (lie, answer.status))
+    live = json.loads(server.expect(200, "GET", "/api/v1/leases/repo").body)["leases"]
+    check([each["lease"] for each in live] == [lease["lease"]], "another's lease is gone, or there is one more: %s" % live)
+    server.expect(200, "POST", "/api/v1/release/repo", json.dumps({"lease": lease["lease"]}))
+    unharmed(server)
+
+
 def append_only_binds_the_admin_too(server):
     prepared(server, "append_only = true")
     for place in PLACES:
@@ -316,7 +337,7 @@ def odd_tokens_and_names_break_no_statement(server):
 
 
 if __name__ == "__main__":
-    main(nothing_is_deleted_or_overwritten_by_any_verb, append_only_binds_the_admin_too, races_for_a_name_have_one_winner, paths_lead_nowhere,
+    main(nothing_is_deleted_or_overwritten_by_any_verb, anothers_lease_stays, append_only_binds_the_admin_too, races_for_a_name_have_one_winner, paths_lead_nowhere,
          symbolic_links_are_not_followed, bodies_that_lie_leave_nothing, headers_have_a_limit, a_quota_holds_against_fifty_uploads_at_once,
          a_token_has_a_quota, many_connections_starve_nobody, the_limit_of_connections_holds,
          odd_tokens_and_names_break_no_statement)

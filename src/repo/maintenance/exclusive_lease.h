@@ -26,6 +26,8 @@ class ExclusiveLease {
   const std::vector<ListedLease>& sessions() const noexcept { return sessions_; }
   const SessionId& id() const noexcept { return id_; }
   bool held() const { return keeper_.held(); }
+  /// What is changed through this is changed while the lease lasts: see LeaseKeeper.
+  backends::Backend& backend() const noexcept { return keeper_.backend(); }
   /// Throws busy once the lease has lapsed.
   void require_held() const;
 
@@ -33,7 +35,7 @@ class ExclusiveLease {
   explicit ExclusiveLease(Repository& repository, const SessionId& id);
 
   const SessionId id_;
-  LeaseKeeper keeper_;
+  mutable LeaseKeeper keeper_;
   Timestamp store_now_;
   std::vector<ListedLease> sessions_;
 };

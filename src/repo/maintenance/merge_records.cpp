@@ -12,6 +12,7 @@
 #include "repo/index_fact_rows.h"
 #include "repo/limits.h"
 #include "repo/message.h"
+#include "repo/publish_record.h"
 
 namespace vgerfs::repo {
 namespace {
@@ -107,7 +108,7 @@ class Merger {
   void publish() {
     lease_.require_held();
     part_.session = lease_.id();
-    repository_.publish_record(std::exchange(part_, {}));
+    publish_record(repository_, std::exchange(part_, {}), lease_.backend());
     weight_ = 0;
   }
 

@@ -103,7 +103,7 @@ std::vector<SnapshotId> execute(const PrunePlan& plan, Repository& repository,
     const SnapshotId& id = verdict.snapshot.snapshot->id;
     if (verdict.removed() && removable.contains(id)) chosen.push_back(id);
   }
-  return remove_snapshots(repository, chosen);
+  return remove_snapshots(repository, lease.backend(), chosen);
 }
 
 }  // namespace vgerfs::repo

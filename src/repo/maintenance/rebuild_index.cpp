@@ -11,6 +11,7 @@
 #include "repo/maintenance/object_verdict.h"
 #include "repo/maintenance/pack_examination.h"
 #include "repo/maintenance/stops_work.h"
+#include "repo/publish_record.h"
 #include "repo/worker_pool.h"
 
 namespace vgerfs::repo {
@@ -173,7 +174,7 @@ class Publisher {
       for (const BlockEntry& block : pack.blocks) chunks_ += block.chunks.size();
     }
     record_.session = lease_.id();
-    repository_.publish_record(std::exchange(record_, {}));
+    publish_record(repository_, std::exchange(record_, {}), lease_.backend());
     weight_ = 0;
   }
 

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "repo/maintenance/maintainer.h"
+#include "repo/publish_record.h"
 
 namespace vgerfs::repo {
 namespace {
@@ -36,6 +37,11 @@ void require_not_held(Repository& repository, const std::vector<SnapshotId>& sna
 
 std::vector<SnapshotId> remove_snapshots(Repository& repository,
                                          const std::vector<SnapshotId>& snapshots) {
+  return remove_snapshots(repository, repository.backend(), snapshots);
+}
+
+std::vector<SnapshotId> remove_snapshots(Repository& repository, backends::Backend& through,
+                                         const std::vector<SnapshotId>& snapshots) {
   require_maintainer(repository);
   std::map<RecordId, std::span<const SnapshotId>> published;
   for (std::span<const SnapshotId> left{snapshots}; !left.empty();) {
@@ -43,7 +49,7 @@ std::vector<SnapshotId> remove_snapshots(Repository& repository,
     IndexRecord record;
     const std::int64_t now_s = repository.options().clock->now().s;
     for (const SnapshotId& id : part) record.facts.removals.push_back({id, now_s});
-    published.emplace(repository.publish_record(std::move(record)), part);
+    published.emplace(publish_record(repository, std::move(record), through), part);
     left = left.subspan(part.size());
   }
   // Whoever holds a snapshot looks for its removal afterwards (annotation.cpp), so one of both
@@ -64,7 +70,7 @@ std::vector<SnapshotId> remove_snapshots(Repository& repository,
     if (!undo.subjects.empty()) undoing.facts.undoes.push_back(std::move(undo));
   }
   if (!undoing.facts.undoes.empty()) {
-    repository.publish_record(std::move(undoing));
+    publish_record(repository, std::move(undoing), through);
     repository.refresh();
   }
   return removed;

@@ -9,6 +9,7 @@
 #include "repo/limits.h"
 #include "repo/maintenance/first_seen.h"
 #include "repo/maintenance/merge_records.h"
+#include "repo/publish_record.h"
 
 namespace vgerfs::repo {
 namespace {
@@ -25,7 +26,7 @@ void publish(Repository& repository, const ExclusiveLease& lease, const std::vec
     record.session = lease.id();
     const std::size_t end = std::min(items.size(), at + kFactsPerRecord);
     for (std::size_t i = at; i < end; ++i) add(record.facts, items[i]);
-    repository.publish_record(std::move(record));
+    publish_record(repository, std::move(record), lease.backend());
   }
 }
 
@@ -102,7 +103,7 @@ Deleted delete_buried(Repository& repository, const ExclusiveLease& lease,
   for (const PackId& pack : packs) {
     lease.require_held();
     VGERFS_CHECK(repository.index().is_buried(pack));
-    repository.backend().remove(format::pack_name(pack));
+    lease.backend().remove(format::pack_name(pack));
     ++deleted.objects;
   }
   return deleted;
@@ -117,7 +118,7 @@ Deleted delete_snapshots(Repository& repository, const ExclusiveLease& lease,
   for (const SnapshotId& id : snapshots) {
     if (!std::binary_search(removed.begin(), removed.end(), id)) continue;
     lease.require_held();
-    repository.backend().remove(format::snapshot_name(id));
+    lease.backend().remove(format::snapshot_name(id));
     ++deleted.objects;
   }
   return deleted;
@@ -137,7 +138,7 @@ Deleted delete_records(Repository& repository, const ExclusiveLease& lease,
           id.short_hex());
       continue;
     }
-    repository.backend().remove(format::record_name(id));
+    lease.backend().remove(format::record_name(id));
     ++deleted.objects;
   }
   return deleted;

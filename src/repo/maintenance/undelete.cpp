@@ -10,6 +10,7 @@
 #include "repo/maintenance/exclusive_lease.h"
 #include "repo/maintenance/maintainer.h"
 #include "repo/maintenance/removal.h"
+#include "repo/publish_record.h"
 
 namespace vgerfs::repo {
 namespace {
@@ -35,20 +36,21 @@ bool within_grace(Repository& repository, const std::vector<SnapshotRemoval>& re
   });
 }
 
-void undo(Repository& repository, const SnapshotId& id,
+/// `through`: the repository's store, under the lease if there is one.
+void undo(Repository& repository, backends::Backend& through, const SnapshotId& id,
           const std::vector<SnapshotRemoval>& removals) {
   IndexRecord record;
   for (const SnapshotRemoval& removal : removals) {
     record.facts.undoes.push_back({*removal.origin, {ObjectId{id.bytes()}}});
   }
-  repository.publish_record(std::move(record));
+  publish_record(repository, std::move(record), through);
 }
 
 /// Maintenance that loaded its state before the undo may have deleted the object all the same.
-void keep_object(Repository& repository, const SnapshotId& id, const Bytes& stored) {
-  if (repository.backend().stat(format::snapshot_name(id))) return;
-  backends::write_object(repository.backend(), format::ObjectType::snapshot, stored);
-  repository.backend().barrier();
+void keep_object(backends::Backend& through, const SnapshotId& id, const Bytes& stored) {
+  if (through.stat(format::snapshot_name(id))) return;
+  backends::write_object(through, format::ObjectType::snapshot, stored);
+  through.barrier();
 }
 
 Bytes read_object_of(Repository& repository, const SnapshotId& id) {
@@ -130,15 +132,16 @@ ListedSnapshot undelete(Repository& repository, const SnapshotId& id,
   const Bytes stored = read_object_of(repository, id);
   const Snapshot snapshot = open_snapshot(id, stored, repository.keyring());
   if (lease) require_checkable(snapshot);
-  undo(repository, id, removals);
-  keep_object(repository, id, stored);
+  backends::Backend& through = lease ? lease->backend() : repository.backend();
+  undo(repository, through, id, removals);
+  keep_object(through, id, stored);
   repository.refresh();
   // The grace time may have passed before the undo was there to be seen: a suspended laptop.
   if (lease || !within_grace(repository, removals, options.grace_s)) {
     try {
       if (!lease) {
         lease = ExclusiveLease::acquire(repository);
-        keep_object(repository, id, stored);
+        keep_object(lease->backend(), id, stored);
       }
       require_whole(repository, snapshot, options.stop);
       // Else maintenance may have begun meanwhile, with a state in which it is removed.
