@@ -18,7 +18,9 @@
 #include "backends/store_services.h"
 #include "base/error.h"
 #include "base/waiting_clock.h"
+#include "maintenance_world.h"
 #include "repo/leases.h"
+#include "repo/maintenance/compact.h"
 #include "repo/maintenance/exclusive_lease.h"
 #include "repo/publish_record.h"
 #include "repo/session.h"
@@ -119,6 +121,16 @@ class LeaseServer final : public backends::ForwardingBackend, private backends::
   std::atomic<int> released = 0;
   std::vector<Bytes> objects;
   std::vector<bool> exclusive;
+  std::atomic<int> outside = 0;  ///< changes under no lease, but of leases that are objects
+
+  void write(const format::ObjectName& name, ByteView bytes) override {
+    outside += name.type != format::ObjectType::lock;
+    ForwardingBackend::write(name, bytes);
+  }
+  void remove(const format::ObjectName& name) override {
+    outside += name.type != format::ObjectType::lock;
+    ForwardingBackend::remove(name);
+  }
 
   std::optional<backends::StoreHistory> history(const std::optional<format::ChainHead>&) override {
     return std::nullopt;
@@ -327,6 +339,47 @@ TEST_F(LeaseOfAServer, WhatMaintenanceChangesIsUnderItsLease) {
   EXPECT_EQ(testing::error_of([&] { lease->backend().remove(object); }), "busy");
   EXPECT_EQ(testing::error_of([&] { publish_record(*repository, {}, lease->backend()); }), "busy");
   EXPECT_EQ(objects(format::ObjectType::index), 1U);
+}
+
+TEST(LeaseOfAServerAtWork, SessionsAndCompactionsChangeEverythingUnderTheirLeases) {
+  testing::MaintenanceWorld world;
+  testing::MemoryBackend memory{world.test.shared_store()};
+  LeaseServer server{memory};
+  OpenOptions options;
+  options.directories = {.cache = world.test.directory() + "/over the server/cache",
+                         .state = world.test.directory() + "/over the server/state"};
+  options.host = "host";
+  options.clock = &world.clock;
+  const std::shared_ptr<backends::Backend> backend{std::shared_ptr<void>{}, &server};
+  const auto repository = Repository::open(backend, TestRepository::full_key(), options);
+  testing::Files files = testing::random_files(1, 6);
+  const SnapshotId old = world.commit(*repository, files);
+  files.erase("file1");
+  files.erase("file2");
+  world.commit(*repository, files);
+  EXPECT_EQ(server.given, 2);
+  EXPECT_EQ(server.released, 2);
+  EXPECT_EQ(server.outside, 0);
+
+  world.remove(*world.open("another"), old);
+  CompactResult done;
+  for (int i = 0; i < 4; ++i) {
+    world.clock.advance(std::chrono::hours{25});
+    const CompactResult result =
+        compact(*repository, {.threads = 1}, false, nullptr, std::stop_token{});
+    done.moved_packs += result.moved_packs;
+    done.deleted_packs += result.deleted_packs;
+    done.deleted_snapshots += result.deleted_snapshots;
+    done.deleted_records += result.deleted_records;
+    done.merged_records += result.merged_records;
+  }
+  EXPECT_GT(done.moved_packs, 0U);
+  EXPECT_GT(done.deleted_packs, 0U);
+  EXPECT_GT(done.deleted_snapshots, 0U);
+  EXPECT_GT(done.deleted_records, 0U);
+  EXPECT_GT(done.merged_records, 0U);
+  EXPECT_EQ(server.outside, 0);
+  world.verify("compacted over a server");
 }
 
 }  // namespace

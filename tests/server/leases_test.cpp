@@ -196,6 +196,18 @@ TEST_F(LeasesTest, AnUploadThatEndsAfterTheTakeoverPublishesNothing) {
   EXPECT_EQ(world_.ledger->reserved(), 0U);
 }
 
+TEST_F(LeasesTest, WhatIsFencedAlreadyIsRefusedBeforeItsBody) {
+  const std::uint64_t fence = fence_of(acquire("lease"));
+  world_.clock.advance(seconds{100});
+  const Answer answer = service_.begin({.method = Method::post,
+                                        .target = target_of("body"),
+                                        .authorization = "Bearer append",
+                                        .fence = std::to_string(fence),
+                                        .content_length = 4});
+  ASSERT_TRUE(std::holds_alternative<Reply>(answer));
+  EXPECT_TRUE(says_fenced(std::get<Reply>(answer)));
+}
+
 TEST_F(LeasesTest, AFenceThatNeverWasRefuses) {
   const std::uint64_t fence = fence_of(acquire("lease"));
   EXPECT_TRUE(says_fenced(put_under(fence + 1, "body")));
