@@ -97,7 +97,7 @@ _vgerfs_admin_command() {
       ;;
     'compact')
       words=''
-      options='--help -h --threshold --max-repack --grace --now --dry-run -n'
+      options='--help -h --threshold --max-repack --grace --now --reseal --dry-run -n'
       argument=":"
       ;;
     'check')

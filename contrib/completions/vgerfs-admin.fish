@@ -158,6 +158,7 @@ complete -c vgerfs-admin -n '__fish_seen_subcommand_from compact' -l threshold -
 complete -c vgerfs-admin -n '__fish_seen_subcommand_from compact' -l max-repack -d 'Rewrite at most so much, the most wasteful packs first' -x
 complete -c vgerfs-admin -n '__fish_seen_subcommand_from compact' -l grace -d 'How long what is condemned or removed stays (default: 24h)' -x
 complete -c vgerfs-admin -n '__fish_seen_subcommand_from compact' -l now -d 'Without the grace time: when nothing else is at work on the repository'
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from compact' -l reseal -d 'Decrypt, check and seal again all that moves, also where the store could move it'
 complete -c vgerfs-admin -n '__fish_seen_subcommand_from compact' -l dry-run -s n -d 'Only say what would be done'
 
 complete -c vgerfs-admin -n '__fish_seen_subcommand_from check; and not __fish_seen_subcommand_from config' -l help -s h -d 'Print this help message and exit'

@@ -48,6 +48,9 @@ class RestBackend final : public Backend, public StoreServices, private FencedSt
   std::optional<StoreHistory> history(const std::optional<format::ChainHead>& known) override {
     return lists_.history(known);
   }
+  std::optional<CompactionAnswer> compact(const CompactionPlan& plan) override {
+    return wire_.compact(plan);
+  }
 
  private:
   std::unique_ptr<StoreLease> acquire_lease(const WantedLease& wanted) override {

@@ -8,6 +8,7 @@
 
 #include "backends/http_date.h"
 #include "backends/parallel.h"
+#include "backends/rest_compaction.h"
 #include "backends/rest_list.h"
 #include "backends/retry_schedule.h"
 #include "base/error.h"
@@ -607,6 +608,48 @@ std::optional<RestWire::ApiAnswer> RestWire::ask_api(HttpMethod method, std::str
   }
   if (!answer.reply.is_success()) answer.text = answer.reply.text;
   return answer;
+}
+
+std::optional<CompactionAnswer> RestWire::compact(const CompactionPlan& plan) {
+  const std::optional<std::string> url = api_url("compact");
+  if (!url) return std::nullopt;
+  const std::string text = compaction_plan_text(plan);
+  std::string answered;
+  std::optional<CompactionAnswer> answer;
+  Call call{{.method = HttpMethod::post,
+             .url = *url,
+             .headers = {"Content-Type: application/json"},
+             .body = bytes_of(text)},
+            "having packs compacted"};
+  call.prepare = [&](HttpRequest&) { answered.clear(); };
+  call.request.take = [&](const HttpReply&, ByteView piece) {
+    answered += text_of(piece);
+    return answered.size() <= kMaxAnswerBytes;
+  };
+  call.objection = [&](const HttpReply& reply) -> std::string {
+    if (!reply.is_success()) return {};
+    try {
+      answer = parse_compaction_answer(answered, plan);
+      return {};
+    } catch (const Error& error) {
+      return error.message();
+    }
+  };
+  const HttpReply reply = perform(call);
+  if (answer) return answer;
+  switch (reply.status) {
+    case 403:  // a role that may do less, an older server, a plan that it does not like: there is
+    case 404:  // another way
+    case 405:
+    case 409:
+    case 413:
+    case 422:
+    case 400:
+    case 501:
+      log::info("{}: the server does not compact: {}", location(), failure({}, reply).message());
+      return std::nullopt;
+    default: throw failure(call.what, reply);
+  }
 }
 
 bool RestWire::shows_times() {

@@ -17,6 +17,7 @@
 #include "backends/remote_options.h"
 #include "backends/rest_changes.h"
 #include "backends/rest_location.h"
+#include "backends/store_services.h"
 #include "base/error.h"
 
 namespace vgerfs::backends {
@@ -49,6 +50,9 @@ class RestWire {
   /// What the server's history tells after this number, or the beginning of that; nullopt if it
   /// does not know the number (any more), or keeps no history.
   std::optional<RestChanges> changes(std::uint64_t since);
+
+  /// See StoreServices.
+  std::optional<CompactionAnswer> compact(const CompactionPlan& plan);
 
   /// A call below /api/v1/. nullopt if this server does not know it. Refusals are for the caller.
   struct ApiAnswer {

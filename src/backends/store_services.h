@@ -2,11 +2,15 @@
 // without it works as well, only slower: whoever uses this has another way.
 #pragma once
 
+#include <array>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <vector>
 
 #include "backends/store_lease.h"
+#include "base/ids.h"
+#include "format/pack_layout.h"
 #include "format/store_change.h"
 
 namespace vgerfs::backends {
@@ -23,6 +27,45 @@ struct StoreHistory {
   Continuity continuity = Continuity::unknown;
 };
 
+/// What one plan may take at most: every store that compacts takes that much, and answers in time.
+inline constexpr std::uint64_t kPlanTakenBytes = std::uint64_t{256} << 20;
+inline constexpr std::uint64_t kPlanSourceBytes = std::uint64_t{1} << 30;
+inline constexpr std::size_t kPlanRuns = 16'384;
+/// A source, and a new pack, count as so many runs: they take as much of a plan's text.
+inline constexpr std::size_t kRunsOfSource = 4;
+
+/// Whole blocks that lie beside each other in a pack.
+struct BlockRun {
+  std::uint64_t offset = 0;
+  std::uint64_t bytes = 0;
+};
+
+struct CompactionSource {
+  PackId pack;
+  std::vector<BlockRun> runs;  ///< ascending
+};
+
+/// A pack to be made of blocks of others.
+struct CompactedPack {
+  std::array<std::byte, format::kPackHeaderBytes> header{};
+  std::vector<CompactionSource> sources;  ///< in the order of its blocks
+};
+
+struct CompactionPlan {
+  std::array<std::byte, 16> operation{};  ///< random: names this plan, however often it is sent
+  std::vector<CompactedPack> packs;
+};
+
+struct MadePack {
+  PackId id;
+  std::uint64_t stored_bytes = 0;
+};
+
+struct CompactionAnswer {
+  std::vector<std::optional<MadePack>> packs;  ///< by the plan's; nullopt: a source is damaged
+  std::vector<PackId> damaged;                 ///< sources
+};
+
 /// Thread-safe; errors as Backend's.
 class StoreServices {
  public:
@@ -36,6 +79,11 @@ class StoreServices {
   virtual std::unique_ptr<StoreLease> acquire_lease(const WantedLease& wanted);
   /// Those that are live; nullopt: this store keeps none.
   virtual std::optional<std::vector<ListedStoreLease>> leases();
+
+  /// Makes packs of blocks of others. What it says was made is durable and visible. nullopt if the
+  /// store does not do that, or not this: nothing is made then. Throws what `Backend::write`
+  /// throws.
+  virtual std::optional<CompactionAnswer> compact(const CompactionPlan& plan) = 0;
 };
 
 }  // namespace vgerfs::backends

@@ -17,6 +17,7 @@ struct CompactCommandOptions {
   std::string max_repack;
   std::string grace;
   bool now = false;
+  bool reseal = false;
   bool dry_run = false;
 };
 
@@ -36,6 +37,7 @@ repo::CompactOptions parse(const CompactCommandOptions& options) {
     compact.grace_s = duration_option("--grace", options.grace).count();
   }
   compact.now = options.now;
+  compact.reseal = options.reseal;
   return compact;
 }
 
@@ -110,10 +112,14 @@ void print_plan(Output& output, const repo::CompactPlan& plan) {
 }
 
 void print_outcome(Output& output, const repo::CompactResult& result, bool now) {
-  output.line(fmt::format("moved the living part of {} ({} written), condemned {}, deleted {} ({})",
-                          format_count(result.moved_packs, "pack"),
-                          format_size(result.written_bytes), result.condemned_packs,
-                          result.deleted_packs, format_size(result.deleted_bytes)));
+  const std::string by_store =
+      result.store_moved_bytes == 0
+          ? std::string{}
+          : fmt::format(", {} moved by the store", format_size(result.store_moved_bytes));
+  output.line(fmt::format(
+      "moved the living part of {} ({} written{}), condemned {}, deleted {} ({})",
+      format_count(result.moved_packs, "pack"), format_size(result.written_bytes), by_store,
+      result.condemned_packs, result.deleted_packs, format_size(result.deleted_bytes)));
   if (result.condemned_packs > 0 && !now) {
     output.line("condemned packs are deleted by the first compact after the grace time");
   }
@@ -149,6 +155,7 @@ ExitCode compact(Context& context, const CompactCommandOptions& options) {
                        {"plan", plan_json(result.plan)},
                        {"moved_packs", result.moved_packs},
                        {"written_bytes", result.written_bytes},
+                       {"store_moved_bytes", result.store_moved_bytes},
                        {"condemned_packs", result.condemned_packs},
                        {"rescued_packs", result.rescued_packs},
                        {"deleted_packs", result.deleted_packs},
@@ -185,6 +192,8 @@ Run add_compact(CLI::App& app) {
       ->type_name("DURATION");
   app.add_flag("--now", options->now,
                "Without the grace time: when nothing else is at work on the repository");
+  app.add_flag("--reseal", options->reseal,
+               "Decrypt, check and seal again all that moves, also where the store could move it");
   app.add_flag("-n,--dry-run", options->dry_run, "Only say what would be done");
   return [options](Context& context) { return compact(context, *options); };
 }

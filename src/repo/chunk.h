@@ -6,14 +6,14 @@
 
 #include "base/bytes.h"
 #include "base/ids.h"
+#include "format/pack_layout.h"
 
 namespace vgerfs::repo {
 
 /// As hashed into ids and stored in block headers.
 enum class ChunkKind : std::uint8_t { data = 1, tree = 2, extents = 3, blob = 4 };
 
-/// As stored in pack headers.
-enum class PackKind : std::uint8_t { data = 1, metadata = 2 };
+using format::PackKind;
 
 constexpr PackKind pack_kind_of(ChunkKind kind) noexcept {
   return kind == ChunkKind::data ? PackKind::data : PackKind::metadata;

@@ -4,6 +4,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "format/pack_layout.h"
+
 namespace vgerfs::repo {
 
 inline constexpr std::size_t kMaxConfigBytes = 64 * 1024;
@@ -11,8 +13,8 @@ inline constexpr std::size_t kMaxSlotBytes = 64 * 1024;
 inline constexpr std::size_t kMaxLeaseBytes = 64 * 1024;
 inline constexpr std::size_t kMaxSnapshotBytes = std::size_t{1} << 20;
 inline constexpr std::size_t kMaxRecordBytes = std::size_t{16} << 20;
-inline constexpr std::size_t kMaxPackBytes = std::size_t{512} << 20;
-inline constexpr std::uint32_t kMaxPackBlocks = 1U << 20;
+using format::kMaxPackBlocks;
+using format::kMaxPackBytes;
 inline constexpr std::size_t kMaxBlockPlainBytes = std::size_t{16} << 20;
 inline constexpr std::uint32_t kMaxBlockChunks = 65536;
 // Sealed data of a block: the payload and its padding.

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "server/changes.h"
+#include "server/compaction_plan.h"
 #include "server/error_reply.h"
 #include "server/json_body.h"
 
@@ -129,6 +130,26 @@ ObjectId named_lease(const json& body) {
   return *id;
 }
 
+/// Of a compaction; its plan is read as it came, since its hash tells a repeated one.
+class PlanBody final : public RequestBody {
+ public:
+  PlanBody(Compactor& compactor, CompactionRequest request)
+      : compactor_(compactor), request_(std::move(request)) {}
+
+  void write(ByteView bytes) override {
+    if (bytes.size() > kMaxPlanTextBytes - text_.size()) {
+      throw HttpError{413, "the plan is too long"};
+    }
+    text_ += text_of(bytes);
+  }
+  Reply finish() override { return compactor_.compact(request_, text_); }
+
+ private:
+  Compactor& compactor_;
+  const CompactionRequest request_;
+  std::string text_;
+};
+
 }  // namespace
 
 Answer Api::answer(const Request& request, const ApiRoute& route) {
@@ -143,6 +164,7 @@ Answer Api::answer(const Request& request, const ApiRoute& route) {
                                             : leases(request, *route.repository);
     case ApiRoute::Call::renew: return renew(request, *route.repository);
     case ApiRoute::Call::release: return release(request, *route.repository);
+    case ApiRoute::Call::compact: return compact(request, *route.repository);
   }
   throw HttpError{404, "there is no such place"};
 }
@@ -322,6 +344,21 @@ Answer Api::release(const Request& request, const RepositoryName& name) {
     }
     return json_reply({{"existed", row.has_value()}});
   });
+}
+
+Answer Api::compact(const Request& request, const RepositoryName& name) {
+  Principal principal = parts_.access.authenticated(request);
+  parts_.access.demand(request, principal, name, {.verb = Verb::compact, .type = ObjectType::pack});
+  Repository repository = parts_.access.existing(name);
+  if (request.content_length.value_or(0) > kMaxPlanTextBytes) {
+    throw HttpError{413, "the plan is too long"};
+  }
+  const SpaceLimits limits = parts_.access.limits_for(principal, name, ObjectType::pack);
+  return std::make_unique<PlanBody>(
+      compactor_, CompactionRequest{.repository = std::move(repository),
+                                    .principal = std::move(principal),
+                                    .limits = limits,
+                                    .max_pack_bytes = parts_.access.config()->max_object_bytes});
 }
 
 }  // namespace vgerfs::server

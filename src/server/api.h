@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "server/access.h"
 #include "server/change_bell.h"
+#include "server/compaction.h"
 #include "server/http_message.h"
 #include "server/leases.h"
 #include "server/object_store.h"
@@ -21,13 +22,19 @@ struct ApiParts {
   const Access& access;
   ChangeBell& bell;
   Verifier& verifier;
+  const EventLog& log;
   const Clock& clock;
 };
 
 /// Thread-safe. Blocks for the disk.
 class Api {
  public:
-  explicit Api(const ApiParts& parts) : parts_(parts) {}
+  explicit Api(const ApiParts& parts)
+      : parts_(parts),
+        compactor_({.store = parts.store,
+                    .ledger = parts.ledger,
+                    .log = parts.log,
+                    .clock = parts.clock}) {}
 
   /// Throws HttpError, Error.
   Answer answer(const Request& request, const ApiRoute& route);
@@ -42,8 +49,10 @@ class Api {
   Answer acquire(const Request& request, const RepositoryName& name);
   Answer renew(const Request& request, const RepositoryName& name);
   Answer release(const Request& request, const RepositoryName& name);
+  Answer compact(const Request& request, const RepositoryName& name);
 
   const ApiParts parts_;
+  Compactor compactor_;
 };
 
 }  // namespace vgerfs::server

@@ -13,7 +13,7 @@ namespace {
 using format::ObjectName;
 using format::ObjectType;
 
-constexpr std::int64_t kVersion = 3;
+constexpr std::int64_t kVersion = 4;
 
 constexpr const char* kSchema = R"(
 CREATE TABLE repositories(
@@ -131,6 +131,18 @@ ALTER TABLE objects RENAME COLUMN added_at TO stored_at_ns;
 UPDATE objects SET stored_at_ns = stored_at_ns * 1000000000;
 )";
 
+/// What version 4 brought: answers to operations (server/operation_log.h).
+constexpr const char* kOperationsSchema = R"(
+CREATE TABLE operations(
+  repository INTEGER NOT NULL,
+  id TEXT NOT NULL,
+  request BLOB NOT NULL,
+  answer TEXT NOT NULL,
+  at INTEGER NOT NULL,
+  PRIMARY KEY(repository, id)) STRICT, WITHOUT ROWID;
+PRAGMA user_version = 4;
+)";
+
 ObjectType type_of(const Statement& row, int column) {
   const auto type = parse_object_type(row.text(column));
   if (!type) throw Error{ErrorCode::corrupt, "the server's database names an unknown type"};
@@ -186,6 +198,7 @@ void Catalog::make_schema(Database& database) {
   if (version == 1) database.execute(kSchemaFrom1);
   if (version == 1 || version == 2) database.execute(kSchemaFrom2);
   if (version < 3) database.execute(kChangesSchema);
+  if (version < 4) database.execute(kOperationsSchema);
   transaction.commit();
 }
 

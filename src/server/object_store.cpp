@@ -319,6 +319,20 @@ void ObjectStore::forget_changes_before(std::int64_t time) {
   queue_.commit([&](Change& change) { change.catalog().forget_changes_before(time); });
 }
 
+std::optional<Operation> ObjectStore::find_operation(const Repository& repository,
+                                                     const std::string& id) {
+  const auto connection = readers_.take();
+  return OperationLog{*connection}.find(repository.id, id);
+}
+
+void ObjectStore::keep_operation(const Operation& operation) {
+  queue_.commit([&](Change& change) { OperationLog{change.database()}.add(operation); });
+}
+
+void ObjectStore::forget_operations_before(std::int64_t time) {
+  queue_.commit([&](Change& change) { OperationLog{change.database()}.forget_before(time); });
+}
+
 std::size_t ObjectStore::empty_trash_before(std::int64_t time) {
   std::size_t deleted = 0;
   for (;;) {

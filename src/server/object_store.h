@@ -22,6 +22,7 @@
 #include "server/catalog.h"
 #include "server/commit_queue.h"
 #include "server/data_directory.h"
+#include "server/operation_log.h"
 #include "server/policy.h"
 #include "server/repository_files.h"
 #include "server/space_ledger.h"
@@ -77,6 +78,12 @@ class ObjectStore {
               const Principal& principal, const ChangeGuard& guard = {});
 
   void forget_changes_before(std::int64_t time);
+
+  std::optional<Operation> find_operation(const Repository& repository, const std::string& id);
+  /// Durable when it returns.
+  void keep_operation(const Operation& operation);
+  void forget_operations_before(std::int64_t time);
+
   /// Deletes for good what was removed before `time`; returns how many objects.
   std::size_t empty_trash_before(std::int64_t time);
 

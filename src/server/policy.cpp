@@ -59,6 +59,11 @@ std::optional<std::string_view> refusal(const Principal& principal,
       if (principal.role < Role::maintain) return "this token may not have everything read again";
       return std::nullopt;
     case Verb::remove: return refusal_to_remove(principal, deed, append_only);
+    case Verb::compact:
+      // It only adds, but a small request fills a disk as fast as the disk is: not with the token
+      // of a client that somebody may have taken over.
+      if (principal.role < Role::maintain) return "this token may not compact";
+      return std::nullopt;
   }
   return kOutside;
 }

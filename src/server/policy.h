@@ -32,7 +32,7 @@ struct Principal {
   std::uint64_t quota_bytes = 0;  ///< of what this token has stored; 0: unlimited
 };
 
-enum class Verb { read, create, add, remove, verify };
+enum class Verb { read, create, add, remove, verify, compact };
 
 /// A deed: what would be done to an object of which type.
 struct Deed {

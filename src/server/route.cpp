@@ -108,6 +108,7 @@ constexpr ApiWord kApiWords[] = {
     {"changes", ApiRoute::Call::changes, true, false},
     {"have", ApiRoute::Call::have, false, true},
     {"verify", ApiRoute::Call::verify, true, true},
+    {"compact", ApiRoute::Call::compact, false, true},
     {"leases", ApiRoute::Call::leases, true, true},
     {"renew", ApiRoute::Call::renew, false, true},
     {"release", ApiRoute::Call::release, false, true},

@@ -26,6 +26,7 @@ struct ApiRoute {
     leases,
     renew,
     release,
+    compact,
   };
   Call call = Call::repositories;
   Method method = Method::get;               ///< one that the call knows

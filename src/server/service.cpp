@@ -20,6 +20,8 @@ using format::ObjectType;
 /// Objects of these types are small in every repository.
 constexpr std::uint64_t kMaxSmallObject = 1 << 20;
 constexpr std::uint64_t kMaxCreateBody = 64 * 1024;
+/// So long a request that is known by an id gets the same answer again.
+constexpr std::int64_t kOperationDays = 7;
 
 std::uint64_t max_bytes(const ServerConfig& config, ObjectType type) {
   switch (type) {
@@ -91,6 +93,7 @@ Service::Service(const ServiceParts& parts, ServerConfig config)
             .access = access_,
             .bell = parts.bell,
             .verifier = parts.verifier,
+            .log = parts.log,
             .clock = parts.clock}) {}
 
 Answer Service::begin(const Request& request) {
@@ -344,6 +347,7 @@ void Service::do_chores() {
   }
   parts_.store.forget_changes_before(parts_.clock.now().s -
                                      static_cast<std::int64_t>(config()->changes_days) * kDay);
+  parts_.store.forget_operations_before(parts_.clock.now().s - kOperationDays * kDay);
   const auto connection = parts_.store.reader();
   copy_database_daily(*connection, parts_.store.directory().copies_path(), parts_.clock.now());
 }

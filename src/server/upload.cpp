@@ -1,6 +1,7 @@
 #include "server/upload.h"
 
 #include <fcntl.h>
+#include <stdio.h>  // NOLINT(modernize-deprecated-headers): renameat2 is declared here only
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -44,13 +45,27 @@ void Upload::write(ByteView bytes) {
   written_behind_ = bytes_;
 }
 
+void Upload::name_by_content() {
+  digest_ = hash_.finish();
+  ParkedName named = name_;
+  named.object.id = ObjectId{*digest_};
+  const std::string file = named.text();
+  // Before the sync: it makes the file durable with this name.
+  if (::renameat2(directory_.uploads(), file_.c_str(), directory_.uploads(), file.c_str(),
+                  RENAME_NOREPLACE) != 0) {
+    throw system_error(errno, "naming an upload");
+  }
+  name_ = std::move(named);
+  file_ = file;
+}
+
 Sha256Digest Upload::finish() {
   if (::fsync(fd_.get()) != 0) throw system_error(errno, "syncing an upload");
   struct stat status {};
   if (::fstat(fd_.get(), &status) != 0) throw system_error(errno, "looking at an upload");
   stored_at_ns_ = modified_ns(status);
   fd_.reset();
-  return hash_.finish();
+  return digest_ ? *digest_ : hash_.finish();
 }
 
 bool Upload::link_to(int directory, const std::string& file) const {

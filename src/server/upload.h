@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "base/bytes.h"
@@ -25,6 +26,9 @@ class Upload {
 
   /// Appends; reserves more space where the reservation does not reach. Throws no_space, io.
   void write(ByteView bytes);
+  /// After the last byte, before finish(): the object is named by its hash. For what the server
+  /// itself has made; until then its name is whatever it was begun with.
+  void name_by_content();
   /// Ends the file: makes its bytes durable and returns their SHA-256.
   Sha256Digest finish();
 
@@ -48,6 +52,7 @@ class Upload {
   Reservation reservation_;
   Fd fd_;
   Sha256 hash_;
+  std::optional<Sha256Digest> digest_;  // once the object is named by it
   std::uint64_t bytes_ = 0;
   std::int64_t stored_at_ns_ = 0;
   std::uint64_t written_behind_ = 0;

@@ -14,6 +14,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "backends/store_services.h"
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/sha256.h"
@@ -135,6 +136,113 @@ TEST_P(RestFault, ComesThroughEveryCall) {
   proxy_.order(NetworkFault::none);
   EXPECT_FALSE(backend->stat(pack));
   EXPECT_EQ(stored(*open_rest_backend(url(), patient_options()), record), content(2));
+}
+
+/// A pack of two blocks, and what a plan makes of the second one.
+struct CompactionExample {
+  CompactionExample() {
+    const Bytes first = content(1, 300);
+    const Bytes second = content(2, 400);
+    append(source, format::pack_header(format::PackKind::data, content(3, 16)));
+    append(source, first);
+    append(source, second);
+    append(source, format::pack_tail({300, 400}));
+    const Bytes header = format::pack_header(format::PackKind::data, content(4, 16));
+    append(made, header);
+    append(made, second);
+    append(made, format::pack_tail({400}));
+    plan.operation.fill(std::byte{7});
+    backends::CompactedPack& pack = plan.packs.emplace_back();
+    std::copy(header.begin(), header.end(), pack.header.begin());
+    pack.sources.push_back({PackId{sha256(source)}, {{format::kPackHeaderBytes + 300, 400}}});
+  }
+
+  Bytes source;
+  Bytes made;
+  backends::CompactionPlan plan;
+};
+
+TEST_P(RestFault, ACompactionComesThroughAndIsDoneOnce) {
+  const CompactionExample example;
+  const auto backend = make();
+  write_object(*backend, ObjectType::pack, example.source);
+  proxy_.order(GetParam(), "POST", "/api/v1/compact/repo", 3);
+  const auto answer = backend->services()->compact(example.plan);
+  ASSERT_TRUE(answer);
+  EXPECT_GE(proxy_.faults(), 1U);
+  ASSERT_EQ(answer->packs.size(), 1U);
+  ASSERT_TRUE(answer->packs[0]);
+  EXPECT_EQ(answer->packs[0]->id, PackId{sha256(example.made)});
+  EXPECT_EQ(answer->packs[0]->stored_bytes, example.made.size());
+  EXPECT_TRUE(answer->damaged.empty());
+  proxy_.order(NetworkFault::none);
+  const ObjectName name = format::pack_name(answer->packs[0]->id);
+  EXPECT_EQ(stored(*backend, name, example.made.size()), example.made);
+  int packs = 0;
+  backend->list(ObjectType::pack, [&](const backends::ObjectInfo&) { ++packs; });
+  EXPECT_EQ(packs, 2);
+}
+
+TEST_F(RestBackendTest, ADamagedSourceOfACompactionIsNamed) {
+  const CompactionExample example;
+  const auto backend = make();
+  const ObjectName source = write_object(*backend, ObjectType::pack, example.source);
+  const std::string path = server_.data() + "/repo/" + source.path();
+  std::filesystem::permissions(path, std::filesystem::perms::owner_all);
+  write_all_at(open_file(path, O_WRONLY).get(), Bytes(1), 50, path);
+  const auto answer = backend->services()->compact(example.plan);
+  ASSERT_TRUE(answer);
+  ASSERT_EQ(answer->packs.size(), 1U);
+  EXPECT_FALSE(answer->packs[0]);
+  EXPECT_EQ(answer->damaged, std::vector{PackId{source.id.bytes()}});
+}
+
+TEST_F(RestBackendTest, WhereThereIsNoCompactionAnotherWayIsLeft) {
+  const CompactionExample example;
+  const auto backend = make();
+  EXPECT_FALSE(backend->services()->compact(example.plan)) << "the source is not there";
+  write_object(*backend, ObjectType::pack, example.source);
+  RemoteOptions options = patient_options();
+  options.token = server_.make_token("append", "repo");
+  server_.kill();
+  server_.start();
+  EXPECT_FALSE(open_rest_backend(url(), options)->services()->compact(example.plan));
+  for (const char* const status :
+       {"400 Bad Request", "403 Forbidden", "404 Not Found", "405 Method Not Allowed",
+        "413 Content Too Large", "422 Unprocessable Content", "501 Not Implemented"}) {
+    proxy_.answer_with(fmt::format("HTTP/1.1 {}\r\nContent-Length: 0\r\n\r\n", status), "POST");
+    EXPECT_FALSE(backend->services()->compact(example.plan)) << status;
+    proxy_.answer_no_more();
+  }
+  EXPECT_TRUE(backend->services()->compact(example.plan));
+  proxy_.hide_extensions(false);
+  EXPECT_FALSE(open_rest_backend(url(), patient_options())->services()->compact(example.plan))
+      << "another server";
+}
+
+TEST_F(RestBackendTest, ACompactionThatCannotBeMadeSaysWhy) {
+  const CompactionExample example;
+  make();
+  const auto backend = open_rest_backend(url(), impatient_options());
+  EXPECT_TRUE(backend->stat(config_name()));
+  const auto error_with = [&](const char* reply) {
+    proxy_.answer_with(reply, "POST");
+    return error_of([&] { return backend->services()->compact(example.plan); });
+  };
+  EXPECT_EQ(error_with("HTTP/1.1 507 Insufficient Storage\r\nContent-Length: 0\r\n\r\n"),
+            "no_space");
+  EXPECT_EQ(error_with("HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n"), "denied");
+  EXPECT_EQ(
+      error_with("HTTP/1.1 503 Service Unavailable\r\nRetry-After: 0\r\nContent-Length: 0\r\n\r\n"),
+      "unavailable");
+  for (const char* const text :
+       {"", "{}", "[]", "null", R"({"packs":[],"damaged":[]})",
+        R"({"packs":[{"id":"abc","bytes":1}],"damaged":[]})", R"({"packs":[7],"damaged":[]})",
+        R"({"packs":[null],"damaged":7})"}) {
+    const std::string reply = fmt::format("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{}",
+                                          std::string_view{text}.size(), text);
+    EXPECT_EQ(error_with(reply.c_str()), "unavailable") << text;
+  }
 }
 
 TEST_P(RestFault, EndsWithAnErrorThatSaysSoWhenItDoesNotEnd) {

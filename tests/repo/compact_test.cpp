@@ -1,10 +1,18 @@
 // Compaction gives space back, in two steps, and takes nothing that is needed.
 #include "repo/maintenance/compact.h"
 
+#include <functional>
+#include <map>
+#include <set>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "backends/forwarding_backend.h"
+#include "backends/store_services.h"
+#include "base/sha256.h"
 #include "maintenance_world.h"
+#include "repo/maintenance/check.h"
 #include "repo/maintenance/rebuild_index.h"
 #include "support/error_of.h"
 
@@ -530,6 +538,344 @@ TEST_F(Compact, TheBlockOfACopyIsReadOnceForAllItsChunks) {
   EXPECT_EQ(run(*repository_).moved_packs, 1U);
   EXPECT_LT(test.faulty().calls(testing::Call::read) - before, std::uint64_t{kChunks} / 2);
   verify();
+}
+
+/// A store that moves blocks itself when it is asked to.
+class CompactInTheStore : public Compact {
+ protected:
+  void SetUp() override { test.store().offer_compaction(); }
+
+  CompactResult run(Repository& repository, CompactOptions options = {}) {
+    options.pack_bytes = kPackBytes;
+    return Compact::run(repository, options);
+  }
+
+  /// A snapshot of the last half of `count` files, beside whose data lies that of the others.
+  SnapshotId commit_half_dead(Repository& repository, int count) {
+    Files files = random_files(1, count);
+    const SnapshotId old = commit(repository, files);
+    for (int i = 1; i <= count / 2; ++i) files.erase(fmt::format("file{}", i));
+    const SnapshotId half = commit(repository, files);
+    remove(repository, old);
+    pass(kOverGrace);
+    return half;
+  }
+  /// Another full key, and its client.
+  std::unique_ptr<Repository> open_author(const std::string& name, unsigned number) {
+    Certificate wanted;
+    wanted.role = Role::full;
+    wanted.label = name;
+    const auto bundle = repository_->keyring().make_bundle(wanted, crypto::system_random());
+    const auto key = [&] {
+      crypto::Secret secret{32};
+      std::fill(secret.mutable_view().begin(), secret.mutable_view().end(),
+                static_cast<std::byte>(number));
+      return KeyFile{std::move(secret)};
+    };
+    backends::write_object(repository_->backend(), ObjectType::key,
+                           make_slot(bundle, key(), {}, repository_->keyring().envelope_keys(),
+                                     repository_->cipher(), 0, crypto::system_random()));
+    repository_->backend().barrier();
+    return test.open(key(), name);
+  }
+  /// By the client opened last.
+  std::uint64_t asked() { return test.faulty().calls(Call::compact); }
+  /// The entries of packs of data that are not condemned.
+  std::vector<IndexedPack> data_packs(Repository& repository) {
+    std::set<PackId> condemned;
+    for (const auto& each : repository.index().facts().condemnations) condemned.insert(each.pack);
+    std::vector<IndexedPack> found;
+    repository.index().for_each_pack(true, [&](const IndexedPack& pack) {
+      if (pack.description.kind != PackKind::data || condemned.contains(pack.description.id))
+        return;
+      found.push_back(pack);
+    });
+    return found;
+  }
+  /// It must come to an end, with nothing lost.
+  void run_to_the_end(Repository& repository, CompactOptions options = {}) {
+    pass(kOverGrace);
+    EXPECT_GE(run(repository, options).deleted_packs, 1U);
+    verify("deleted");
+    pass(kOverGrace);
+    EXPECT_TRUE(run(repository, options).plan.repack.empty());
+  }
+
+  static constexpr std::size_t kPackBytes = std::size_t{1} << 20;
+};
+
+TEST_F(CompactInTheStore, WholeBlocksAreMovedThere) {
+  commit_half_dead(*repository_, 6);
+  const auto packs = data_packs(*repository_);
+  ASSERT_EQ(packs.size(), 1U);
+  const CompactResult result = run(*repository_);
+  EXPECT_EQ(asked(), 1U);
+  EXPECT_GT(result.store_moved_bytes, 600'000U);
+  EXPECT_LT(result.written_bytes, 10'000U) << "no data went through the client";
+  verify("moved");
+  const auto moved = data_packs(*repository_);
+  ASSERT_EQ(moved.size(), 1U);
+  EXPECT_NE(moved[0].description.id, packs[0].description.id);
+  EXPECT_EQ(moved[0].author, packs[0].author);
+  EXPECT_TRUE(moved[0].trusted);
+  EXPECT_EQ(moved[0].description.blocks.size(), 3U);
+  run_to_the_end(*repository_);
+}
+
+TEST_F(CompactInTheStore, NothingIsWhenAllIsToBeSealedAgain) {
+  commit_half_dead(*repository_, 6);
+  CompactOptions options;
+  options.reseal = true;
+  EXPECT_GT(run(*repository_, options).written_bytes, 600'000U);
+  EXPECT_EQ(asked(), 0U);
+  verify("moved");
+}
+
+TEST_F(CompactInTheStore, ManyPacksBecomeFew) {
+  for (int i = 0; i < 8; ++i) commit(*repository_, random_files(10U * static_cast<unsigned>(i), 1));
+  pass(kOverGrace);
+  EXPECT_EQ(data_packs(*repository_).size(), 8U);
+  EXPECT_GT(run(*repository_).store_moved_bytes, 8U * 200'000U);
+  const auto packs = data_packs(*repository_);
+  EXPECT_EQ(packs.size(), 2U) << "five blocks fit into a pack";
+  for (const IndexedPack& pack : packs) EXPECT_LE(pack.description.stored_bytes, kPackBytes);
+  verify("moved");
+  run_to_the_end(*repository_);
+}
+
+TEST_F(CompactInTheStore, BlocksThatAreHalfDeadGoThroughTheClient) {
+  Files files = random_files(1, 100, 20'000);  // some fifty of them share a block
+  const SnapshotId old = commit(*repository_, files);
+  for (int i = 1; i <= 100; i += 2) files.erase(fmt::format("file{}", i));
+  commit(*repository_, files);
+  remove(*repository_, old);
+  pass(kOverGrace);
+  const CompactResult result = run(*repository_);
+  EXPECT_GT(result.written_bytes, 900'000U);
+  EXPECT_EQ(result.store_moved_bytes, 0U);
+  verify("moved");
+  run_to_the_end(*repository_);
+}
+
+TEST_F(CompactInTheStore, ABlockOfWhichLittleIsDeadMovesWholeAndStays) {
+  Files files = random_files(10, 40, 20'000);  // in one block
+  const Files large = random_files(1, 1);
+  files.insert(large.begin(), large.end());
+  const SnapshotId old = commit(*repository_, files);
+  files.erase("file1");
+  files.erase("file10");
+  commit(*repository_, files);
+  remove(*repository_, old);
+  pass(kOverGrace);
+  const CompactResult result = run(*repository_);
+  EXPECT_GT(result.store_moved_bytes, 40U * 20'000U);
+  EXPECT_LT(result.written_bytes, 20'000U);
+  verify("moved");
+  run_to_the_end(*repository_);
+}
+
+TEST_F(CompactInTheStore, ACopyIsDroppedByWhoHashesTheOther) {
+  const Files files = random_files(1, 5);
+  commit(*repository_, files);
+  {
+    Session session{*repository_, session_options("copies")};
+    for (const auto& [name, bytes] : files) session.put_again(ChunkKind::data, bytes);
+    const Entry root = testing::put_files(session, repository_->keyring(), files);
+    expected[session.commit(testing::draft_of(root)).snapshot->id] = files;
+  }
+  EXPECT_EQ(data_packs(*repository_).size(), 2U);
+  pass(kOverGrace);
+  EXPECT_EQ(run(*repository_).store_moved_bytes, 0U);
+  EXPECT_EQ(data_packs(*repository_).size(), 1U);
+  verify("dropped");
+}
+
+TEST_F(CompactInTheStore, SmallPacksOfManyAuthorsBecomeOne) {
+  // Each alone in a pack of his, they would be merged again and again.
+  for (unsigned i = 0; i < 8; ++i) {
+    const auto author = open_author(fmt::format("author{}", i), i + 10);
+    commit(*author, random_files(10 * i, 1), fmt::format("source{}", i));
+  }
+  repository_ = open("client");
+  pass(kOverGrace);
+  EXPECT_EQ(data_packs(*repository_).size(), 8U);
+  EXPECT_EQ(run(*repository_).store_moved_bytes, 0U);
+  verify("moved");
+  EXPECT_EQ(data_packs(*repository_).size(), 2U);
+  run_to_the_end(*repository_);
+}
+
+// Nobody may come to rest on a copy that nobody has hashed.
+TEST_F(CompactInTheStore, WhatIngestAuthorsSealedGoesThroughTheClient) {
+  test.add_ingest_slot("host");
+  {
+    const auto client = test.open(TestRepository::ingest_key(), "web");
+    Files files = random_files(1, 6);
+    const auto put = [&] {
+      Session session{*client, session_options("web")};
+      const auto root = testing::put_files(session, client->keyring(), files);
+      const SnapshotId id = session.commit(testing::draft_of(root)).snapshot->id;
+      expected[id] = files;
+      return id;
+    };
+    const SnapshotId old = put();
+    for (const char* const name : {"file1", "file2", "file3"}) files.erase(name);
+    put();
+    repository_ = open("client");
+    remove(*repository_, old);
+  }
+  for (const bool vouched : {false, true}) {
+    SCOPED_TRACE(vouched);
+    if (vouched) {
+      // As good as a full author's, under the entry that was looked at; a new one is not.
+      CheckOptions options;
+      options.level = CheckLevel::data;
+      options.threads = 1;
+      run_check(*repository_, options, [](const CheckProgress&) {});
+      repository_->refresh();
+      ASSERT_TRUE(data_packs(*repository_).front().all_vouched ||
+                  !data_packs(*repository_).front().vouched_blocks.empty());
+    }
+    const auto objects = test.store().copy();
+    pass(kOverGrace);
+    const CompactResult result = run(*repository_);
+    EXPECT_EQ(asked(), 0U);
+    EXPECT_EQ(result.store_moved_bytes, 0U);
+    EXPECT_GT(result.written_bytes, 600'000U);
+    verify("moved");
+    run_to_the_end(*repository_);
+    test.store().replace_all(objects);
+    repository_ = open(fmt::format("client{}", vouched));
+  }
+}
+
+TEST_F(CompactInTheStore, AnothersBlocksStayHis) {
+  const crypto::PublicKey author = repository_->keyring().certificate().author;
+  commit_half_dead(*repository_, 6);
+  const auto maintainer = open_author("maintainer", 9);
+  ASSERT_NE(maintainer->keyring().certificate().author, author);
+  EXPECT_GT(run(*maintainer).store_moved_bytes, 600'000U);
+  verify("moved");
+  const auto moved = data_packs(*maintainer);
+  ASSERT_EQ(moved.size(), 1U);
+  EXPECT_EQ(moved[0].author, author);
+  EXPECT_TRUE(moved[0].trusted);
+  // And again, from a record that only carries it over.
+  Files files = expected.begin()->second;
+  expected.clear();
+  const auto list = maintainer->snapshots()->snapshots;
+  files.erase(files.begin());
+  commit(*maintainer, files);
+  for (const auto& listed : list) remove(*maintainer, listed.snapshot->id);
+  pass(kOverGrace);
+  EXPECT_GT(run(*maintainer).store_moved_bytes, 400'000U);
+  verify("moved again");
+  run_to_the_end(*maintainer);
+}
+
+TEST_F(CompactInTheStore, ADamagedPackIsLeftAlone) {
+  commit_half_dead(*repository_, 6);
+  const PackId id = data_packs(*repository_).front().description.id;
+  const auto name = format::pack_name(id);
+  Bytes pack = *test.store().find(name)->bytes;
+  const auto live = repository_->index().find_pack(id).front().description.blocks.back();
+  pack[live.offset + live.stored_bytes / 2] ^= std::byte{1};
+  test.store().overwrite(name, std::move(pack));
+  const CompactResult result = run(*repository_);
+  EXPECT_EQ(asked(), 1U);
+  EXPECT_EQ(result.store_moved_bytes, 0U);
+  ASSERT_EQ(result.damaged.size(), 1U);
+  EXPECT_EQ(result.damaged[0].first, id);
+  pass(kOverGrace);
+  run(*repository_);
+  EXPECT_TRUE(test.store().find(name)) << "what is readable of it must stay";
+}
+
+TEST_F(CompactInTheStore, ALostReplyLeavesPacksThatNobodyNames) {
+  commit_half_dead(*repository_, 6);
+  test.faulty().order({.fault = testing::Fault::lose_reply, .call = Call::compact});
+  EXPECT_EQ(error_of([&] { run(*repository_); }), "unavailable");
+  verify("without a reply");
+  EXPECT_GT(run(*repository_).store_moved_bytes, 600'000U);
+  verify("moved");
+  pass(kOverGrace);
+  run(*repository_);
+  run_to_the_end(*repository_);
+}
+
+/// A store that makes something else than it was told.
+class WilfulBackend final : public backends::ForwardingBackend, private backends::StoreServices {
+ public:
+  using ForwardingBackend::ForwardingBackend;
+  backends::StoreServices* services() noexcept override { return this; }
+
+  std::function<void(backends::CompactionPlan&)> change;
+  std::function<void(backends::CompactionAnswer&)> change_answer;
+  bool refuses = false;
+
+ private:
+  std::optional<backends::StoreHistory> history(
+      const std::optional<format::ChainHead>& known) override {
+    return inner().services()->history(known);
+  }
+  std::optional<backends::CompactionAnswer> compact(const backends::CompactionPlan& plan) override {
+    if (refuses) return std::nullopt;
+    backends::CompactionPlan changed = plan;
+    if (change) change(changed);
+    auto answer = inner().services()->compact(changed);
+    if (answer && change_answer) change_answer(*answer);
+    return answer;
+  }
+};
+
+TEST_F(CompactInTheStore, WhatIsNotAsItWasToldIsNotBelieved) {
+  commit_half_dead(*repository_, 6);
+  const auto objects = test.store().copy();
+  const std::map<std::string, std::function<void(WilfulBackend&)>> ways{
+      {"it does not do it", [](WilfulBackend& store) { store.refuses = true; }},
+      {"a block too few",
+       [](WilfulBackend& store) {
+         store.change = [](backends::CompactionPlan& plan) {
+           backends::BlockRun& run = plan.packs[0].sources[0].runs[0];
+           run.bytes -= run.bytes / 3;
+         };
+       }},
+      {"other blocks of the same lengths",
+       [](WilfulBackend& store) {
+         store.change = [](backends::CompactionPlan& plan) {
+           plan.packs[0].sources[0].runs[0].offset = format::kPackHeaderBytes;
+         };
+       }},
+      {"another size",
+       [](WilfulBackend& store) {
+         store.change_answer = [](backends::CompactionAnswer& answer) {
+           ++answer.packs[0]->stored_bytes;
+         };
+       }},
+      {"a pack that is not there", [](WilfulBackend& store) {
+         store.change_answer = [](backends::CompactionAnswer& answer) {
+           answer.packs[0]->id = PackId{sha256(bytes_of("nothing"))};
+         };
+       }}};
+  for (const auto& [what, make] : ways) {
+    SCOPED_TRACE(what);
+    test.store().replace_all(objects);
+    testing::MemoryBackend memory{test.shared_store()};
+    WilfulBackend store{memory};
+    make(store);
+    OpenOptions options;
+    const std::string directory = test.directory() + "/" + what;
+    options.directories = {.cache = directory + "/cache", .state = directory + "/state"};
+    options.host = "host";
+    options.clock = &clock;
+    const auto client = Repository::open(std::shared_ptr<backends::Backend>{&store, [](auto*) {}},
+                                         TestRepository::full_key(), options);
+    const CompactResult result = run(*client);
+    EXPECT_EQ(result.store_moved_bytes, 0U);
+    EXPECT_GT(result.written_bytes, 600'000U) << "then the client does it";
+    EXPECT_EQ(result.damaged.size(), 0U);
+    verify(what);
+  }
 }
 
 TEST_F(Compact, AnIngestKeyCannotCompact) {

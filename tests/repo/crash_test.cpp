@@ -367,6 +367,7 @@ class CrashOfACompaction : public Crash {
     CompactOptions options;
     options.threads = 1;
     options.now = now;
+    options.pack_bytes = pack_bytes_;
     return repo::compact(repository, options, dry_run, {}, {});
   }
   void remove_later(const SnapshotId& id) { remove(*repository_, id); }
@@ -435,6 +436,7 @@ class CrashOfACompaction : public Crash {
     ADD_FAILURE() << "it does not come to an end";
   }
 
+  std::size_t pack_bytes_ = CompactOptions{}.pack_bytes;
   std::unique_ptr<Repository> repository_ = open("client");
 };
 
@@ -458,6 +460,24 @@ TEST_P(CrashOfACompaction, ThatDoesEverything) {
   EXPECT_FALSE(plan.merge.empty());
   at_every_call([&](Repository& victim) { compact(victim); }, 40,
                 [&](Repository& client) { to_the_end(client); });
+}
+
+TEST_P(CrashOfACompaction, WhoseBlocksTheStoreMoves) {
+  test.store().offer_compaction();
+  pack_bytes_ = std::size_t{1} << 20;
+  constexpr std::size_t kBlockBytes = 140'000;  // a file of that size is a block by itself
+  Files wasted = random_files(30, 5, kBlockBytes);
+  const SnapshotId wasteful = commit(*repository_, wasted);
+  wasted.erase("file31");
+  wasted.erase("file32");
+  commit(*repository_, wasted);
+  remove_later(wasteful);
+  pass(25 * kHour);
+  std::uint64_t moved = 0;
+  at_every_call(
+      [&](Repository& victim) { moved = std::max(moved, compact(victim).store_moved_bytes); }, 10,
+      [&](Repository& client) { to_the_end(client); });
+  EXPECT_GT(moved, 3 * kBlockBytes);
 }
 
 TEST_P(CrashOfACompaction, WithoutPatience) {

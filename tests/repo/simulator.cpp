@@ -257,4 +257,10 @@ void SimulatedBackend::remove(const format::ObjectName& name) {
   }
 }
 
+std::optional<backends::CompactionAnswer> SimulatedBackend::compact(
+    const backends::CompactionPlan& plan) {
+  const auto lock = step();
+  return inner().services()->compact(plan);
+}
+
 }  // namespace vgerfs::testing

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "backends/forwarding_backend.h"
+#include "backends/store_services.h"
 #include "base/waiting_clock.h"
 #include "support/manual_clock.h"
 #include "support/memory_backend.h"
@@ -126,7 +127,7 @@ struct StrayRequest {
 using StrayRequests = std::vector<StrayRequest>;
 
 /// A client's way to the store: each call waits for its turn.
-class SimulatedBackend final : public backends::ForwardingBackend {
+class SimulatedBackend final : public backends::ForwardingBackend, private backends::StoreServices {
  public:
   SimulatedBackend(MemoryBackend& target, Scheduler& scheduler, std::size_t client,
                    StrayRequests& strays)
@@ -147,8 +148,16 @@ class SimulatedBackend final : public backends::ForwardingBackend {
   void list(format::ObjectType type,
             const std::function<void(const backends::ObjectInfo&)>& each) override;
   void remove(const format::ObjectName& name) override;
+  backends::StoreServices* services() noexcept override {
+    return inner().services() == nullptr ? nullptr : this;
+  }
 
  private:
+  std::optional<backends::StoreHistory> history(
+      const std::optional<format::ChainHead>& known) override {
+    return inner().services()->history(known);
+  }
+  std::optional<backends::CompactionAnswer> compact(const backends::CompactionPlan& plan) override;
   /// Lets others go first; then one call of the client's threads at a time, and keepers beside
   /// them.
   std::unique_lock<std::mutex> step(std::uint64_t calls_awake = 40);

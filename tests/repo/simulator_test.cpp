@@ -65,6 +65,9 @@ void add_slot(Repository& repository, std::string label, const Credential& crede
   repository.backend().barrier();
 }
 
+/// Parts of the run, which ctest starts beside each other.
+constexpr std::uint64_t kShards = 8;
+
 /// Who takes part, by number.
 constexpr Part kParts[] = {Part::full, Part::ingest, Part::full,
                            Part::full, Part::full,   Part::thief};
@@ -153,6 +156,7 @@ class Schedule : public MaintenanceWorld {
         scheduler_(seed, clock),
         grace_s_(scheduler_.below(2) == 0 ? kMinGrace_s : kDefaultGrace_s) {
     if (slow_backups_) scheduler_.stay_awake();
+    if (seed / kShards % 2 == 1) test.store().offer_compaction();
   }
   ~Schedule() { testing::drop_databases(test.directory()); }
 
@@ -195,6 +199,8 @@ class Schedule : public MaintenanceWorld {
   /// Of snapshots that were removed again after they had been brought back.
   int second_returns() const { return second_returns_; }
   std::uint64_t deleted_packs() const { return deleted_packs_; }
+  /// In half of the schedules the store moves blocks itself.
+  std::uint64_t store_moved_bytes() const { return store_moved_bytes_; }
   std::uint64_t refreshes() const { return scheduler_.keeper_turns(); }
   std::uint64_t calls() const { return scheduler_.calls(); }
 
@@ -324,7 +330,9 @@ class Schedule : public MaintenanceWorld {
       int& number;
     };
     const Counted counted{compacting_};
-    deleted_packs_ += repo::compact(repository, options, false, {}, {}).deleted_packs;
+    const CompactResult result = repo::compact(repository, options, false, {}, {});
+    deleted_packs_ += result.deleted_packs;
+    store_moved_bytes_ += result.store_moved_bytes;
   }
 
   /// A session that slept between its last look and its snapshot publishes what may lack data, and
@@ -550,6 +558,7 @@ class Schedule : public MaintenanceWorld {
   int compacting_ = 0;  // clients that are
   int second_returns_ = 0;
   std::uint64_t deleted_packs_ = 0;
+  std::uint64_t store_moved_bytes_ = 0;
 };
 
 std::uint64_t count_of(const char* variable, std::uint64_t otherwise) {
@@ -568,9 +577,6 @@ void keep_freed_memory() {
 // The same schedules in every run: when one fails, it is the change that failed it. A long run
 // takes others.
 constexpr std::uint64_t kFirstSeed = 20261128;
-// Parts of the run, which ctest starts beside each other.
-constexpr std::uint64_t kShards = 8;
-
 class Simulator : public ::testing::TestWithParam<std::uint64_t> {};
 
 TEST_P(Simulator, NothingThatIsNeededIsLost) {
@@ -585,6 +591,7 @@ TEST_P(Simulator, NothingThatIsNeededIsLost) {
   int slow_commits = 0;
   int second_returns = 0;
   std::uint64_t deleted_packs = 0;
+  std::uint64_t store_moved_bytes = 0;
   std::uint64_t refreshes = 0;
   std::uint64_t calls = 0;
   for (std::uint64_t i = GetParam(); i < all && !HasFailure(); i += kShards) {
@@ -595,6 +602,7 @@ TEST_P(Simulator, NothingThatIsNeededIsLost) {
     slow_commits += schedule.slow_commits();
     second_returns += schedule.second_returns();
     deleted_packs += schedule.deleted_packs();
+    store_moved_bytes += schedule.store_moved_bytes();
     refreshes += schedule.refreshes();
     calls += schedule.calls();
     for (const std::string& failure : schedule.failures()) {
@@ -609,6 +617,7 @@ TEST_P(Simulator, NothingThatIsNeededIsLost) {
   RecordProperty("slow_commits", slow_commits);
   RecordProperty("second_returns", second_returns);
   RecordProperty("deleted_packs", static_cast<int>(deleted_packs));
+  RecordProperty("store_moved_bytes", static_cast<int>(store_moved_bytes));
   RecordProperty("refreshes", static_cast<int>(refreshes));
   RecordProperty("calls", static_cast<int>(calls));
   if (schedules < 20 || HasFailure()) return;
@@ -618,6 +627,7 @@ TEST_P(Simulator, NothingThatIsNeededIsLost) {
     EXPECT_GT(second_returns, 0);
   }
   EXPECT_GT(deleted_packs, static_cast<std::uint64_t>(schedules));
+  EXPECT_GT(store_moved_bytes, 0U) << "no store moved anything itself";
   EXPECT_GT(refreshes, static_cast<std::uint64_t>(schedules) / 10) << "leases are not refreshed";
 }
 

@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include "compaction_world.h"
 #include "format/store_change.h"
 #include "service_world.h"
 
@@ -14,7 +15,6 @@ namespace vgerfs::server {
 namespace {
 
 using format::ObjectType;
-using nlohmann::json;
 
 class ApiTest : public ServiceWorld {
  protected:
@@ -156,6 +156,55 @@ TEST_F(ApiTest, HaveTellsWhatIsThere) {
   EXPECT_EQ(status(Method::post, "/api/v1/have/repo", "read", nested), 400);
   const std::string large(2 << 20, ' ');
   EXPECT_EQ(status(Method::post, "/api/v1/have/repo", "read", large), 413);
+}
+
+TEST_F(ApiTest, CompactsForMaintainersOnly) {
+  const TestPack one = random_pack(1, {300, 400});
+  ASSERT_EQ(put("append", std::string{text_of(one.bytes)}), 200);
+  const std::string plan =
+      plan_of({new_pack_of(test_header(9), {source_of(one, {run_of(one, 1)})})});
+  const auto ask_with = [&](const std::string& token) {
+    return status(Method::post, "/api/v1/compact/repo", token, plan);
+  };
+  EXPECT_EQ(ask_with(""), 401);
+  EXPECT_EQ(ask_with("read"), 403);
+  EXPECT_EQ(ask_with("append"), 403);
+  EXPECT_EQ(get("/api/v1/repositories/repo")["objects"], 1) << "nothing was made";
+  EXPECT_EQ(ask_with("maintain"), 200);
+  EXPECT_EQ(get("/api/v1/repositories/repo")["objects"], 2);
+  EXPECT_EQ(status(Method::post, "/api/v1/compact/other", "admin", plan), 403);
+  EXPECT_EQ(status(Method::post, "/api/v1/compact/other", "configured", plan), 404);
+}
+
+TEST_F(ApiTest, APlanHasALimitBeforeItIsRead) {
+  EXPECT_EQ(
+      status(Method::post, "/api/v1/compact/repo", "maintain", std::string((1 << 20) + 1, ' ')),
+      413);
+  Request chunked;
+  chunked.is_chunked = true;
+  const Reply reply = ask(Method::post, "/api/v1/compact/repo", "maintain",
+                          std::string((1 << 20) + 1, ' '), chunked);
+  EXPECT_EQ(reply.status, 413);
+}
+
+TEST_F(ApiTest, ACompactionCountsAgainstTheQuota) {
+  const TestPack one = random_pack(1, {3000, 4000});
+  ASSERT_EQ(put("append", std::string{text_of(one.bytes)}), 200);
+  configure({.quota_bytes = one.bytes.size() + 3000});
+  const std::string plan =
+      plan_of({new_pack_of(test_header(9), {source_of(one, {run_of(one, 1)})})});
+  EXPECT_EQ(status(Method::post, "/api/v1/compact/repo", "maintain", plan), 507);
+  configure({.quota_bytes = one.bytes.size() + 5000});
+  EXPECT_EQ(status(Method::post, "/api/v1/compact/repo", "maintain", plan), 200);
+}
+
+TEST_F(ApiTest, ALimitOfObjectsHoldsForWhatTheServerMakes) {
+  const TestPack one = random_pack(1, {3000, 4000});
+  ASSERT_EQ(put("append", std::string{text_of(one.bytes)}), 200);
+  configure({.max_object_bytes = 4000});
+  const std::string plan =
+      plan_of({new_pack_of(test_header(9), {source_of(one, {run_of(one, 1)})})});
+  EXPECT_EQ(status(Method::post, "/api/v1/compact/repo", "maintain", plan), 422);
 }
 
 }  // namespace

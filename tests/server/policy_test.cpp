@@ -43,6 +43,15 @@ TEST(Policy, AReaderChangesNothing) {
   }
 }
 
+TEST(Policy, OnlyMaintainersHavePacksCompacted) {
+  const Deed deed{.verb = Verb::compact, .type = ObjectType::pack};
+  for (const Role role : kRoles) {
+    EXPECT_EQ(may(principal(role), deed), role >= Role::maintain) << to_string(role);
+    EXPECT_EQ(may(principal(role), deed, true), role >= Role::maintain) << "it removes nothing";
+    EXPECT_FALSE(may(principal(role), deed, false, "other"));
+  }
+}
+
 TEST(Policy, AnAppenderRemovesItsOwnLocksAndNothingElse) {
   for (const ObjectType type : kTypes) {
     EXPECT_TRUE(may(principal(Role::append), {.verb = Verb::add, .type = type}));

@@ -51,6 +51,11 @@ TEST(Route, ReadsTheApi) {
   EXPECT_FALSE(std::get<ApiRoute>(parse_route(Method::get, "/api/v1/changes/repo")).since);
   EXPECT_TRUE(is<ApiRoute>(parse_route(Method::post, "/api/v1/have/repo")));
   EXPECT_TRUE(is<WrongMethodRoute>(parse_route(Method::get, "/api/v1/have/repo")));
+  EXPECT_EQ(std::get<ApiRoute>(parse_route(Method::post, "/api/v1/compact/team/repo")).call,
+            ApiRoute::Call::compact);
+  EXPECT_TRUE(is<WrongMethodRoute>(parse_route(Method::get, "/api/v1/compact/repo")));
+  EXPECT_TRUE(is<UnknownRoute>(parse_route(Method::post, "/api/v1/compact")));
+  EXPECT_TRUE(is<UnknownRoute>(parse_route(Method::post, "/api/v1/compact/repo?since=1")));
   EXPECT_TRUE(is<WrongMethodRoute>(parse_route(Method::post, "/api/v1/changes/repo")));
   EXPECT_TRUE(is<WrongMethodRoute>(parse_route(Method::remove, "/api/v1/repositories")));
   for (const std::string target : {"/api/v1/",

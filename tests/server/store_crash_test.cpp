@@ -1,5 +1,5 @@
-// kill -9 before each system call of an upload, a removal and a restoration: what was acknowledged
-// is there, and directory, database and quota agree after the next start.
+// kill -9 before each system call of an upload, a removal, a restoration and a compaction: what was
+// acknowledged is there, and directory, database and quota agree after the next start.
 #include <unistd.h>
 
 #include <filesystem>
@@ -10,10 +10,10 @@
 
 #include "backends/in_child.h"
 #include "backends/system_faults.h"
+#include "compaction_world.h"
 #include "server/leases.h"
 #include "server/object_store.h"
 #include "server/trash.h"
-#include "store_world.h"
 #include "support/temporary_directory.h"
 
 namespace vgerfs::server {
@@ -194,6 +194,37 @@ TEST_P(StoreCrashTest, ReleaseOfALease) {
         const bool is_there = world.store->open(world.repository(), object).has_value();
         EXPECT_FALSE(is_there && acknowledged);
         EXPECT_EQ(leases.list(world.repository()).size(), is_there ? 1U : 0U);
+      });
+}
+
+TEST_P(StoreCrashTest, Compaction) {
+  const TestPack one = random_pack(1, {300, 400, 500});
+  const TestPack two = random_pack(2, {600, 700});
+  const std::string plan =
+      plan_of({new_pack_of(test_header(50), {source_of(one, {run_of(one, 0), run_of(one, 2)}),
+                                             source_of(two, {run_of(two, 1)})}),
+               new_pack_of(test_header(51), {source_of(two, {run_of(two, 0)})})});
+  const TestPack made_one = pack_of(test_header(50), {one.block(0), one.block(2), two.block(1)});
+  const TestPack made_two = pack_of(test_header(51), {two.block(0)});
+  sweep(
+      [&](StoreWorld& world) {
+        const Repository repository = world.repository();
+        for (const TestPack& pack : {one, two}) world.put(repository, text_of(pack.bytes));
+      },
+      [&](StoreWorld& world) { compact(world, world.repository(), plan); },
+      [&](StoreWorld& world, bool acknowledged) {
+        const Repository repository = world.repository();
+        const std::size_t there = world.in_directory(repository).size();
+        EXPECT_TRUE(there == 4 || !acknowledged);
+        expect_consistent(world);
+        // The client asks again.
+        const json answer = json::parse(compact(world, repository, plan).text);
+        EXPECT_EQ(answer["packs"][0]["id"], made_one.id().hex());
+        EXPECT_EQ(answer["packs"][1]["id"], made_two.id().hex());
+        EXPECT_EQ(stored(world, repository, made_one.id()), made_one.bytes);
+        EXPECT_EQ(stored(world, repository, made_two.id()), made_two.bytes);
+        EXPECT_EQ(stored(world, repository, one.id()), one.bytes);
+        EXPECT_EQ(world.in_directory(repository).size(), 4U) << "and nothing else comes to be";
       });
 }
 

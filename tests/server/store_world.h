@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -24,7 +25,10 @@ inline format::ObjectName object_of(std::string_view bytes,
 
 struct StoreWorld {
   explicit StoreWorld(const std::string& path) : directory(path) {
-    ledger = std::make_unique<SpaceLedger>([this] { return free_bytes; });
+    ledger = std::make_unique<SpaceLedger>([this] {
+      if (const auto action = on_free_bytes) action();
+      return free_bytes;
+    });
     queue = std::make_unique<CommitQueue>(directory.database_path(), [this](Database& database) {
       ledger->load(Catalog{database}.totals());
     });
@@ -76,6 +80,7 @@ struct StoreWorld {
 
   vgerfs::testing::ManualClock clock;
   std::uint64_t free_bytes = 1ULL << 40;
+  std::function<void()> on_free_bytes;  ///< when the ledger asks for them
   SpaceLimits limits;
   Principal principal{.id = 7, .name = "tester", .role = Role::append};
   DataDirectory directory;

@@ -25,6 +25,7 @@ std::string_view to_string(Call call) noexcept {
     case Call::stat: return "stat";
     case Call::list: return "list";
     case Call::remove: return "remove";
+    case Call::compact: return "compact";
   }
   return "call";
 }
@@ -153,6 +154,14 @@ void FaultyBackend::remove(const ObjectName& name) {
   const auto plan = begin(Call::remove, name.type);
   ForwardingBackend::remove(name);
   end(Call::remove, plan);
+}
+
+std::optional<backends::CompactionAnswer> FaultyBackend::compact(
+    const backends::CompactionPlan& plan) {
+  const auto order = begin(Call::compact, ObjectType::pack);
+  auto answer = inner().services()->compact(plan);
+  end(Call::compact, order);
+  return answer;
 }
 
 }  // namespace vgerfs::testing

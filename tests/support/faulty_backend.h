@@ -15,12 +15,13 @@
 #include <vector>
 
 #include "backends/forwarding_backend.h"
+#include "backends/store_services.h"
 #include "base/error.h"
 
 namespace vgerfs::testing {
 
-enum class Call { read, write, barrier, stat, list, remove };
-inline constexpr std::size_t kCallKinds = 6;
+enum class Call { read, write, barrier, stat, list, remove, compact };
+inline constexpr std::size_t kCallKinds = 7;
 std::string_view to_string(Call call) noexcept;
 
 enum class Fault {
@@ -48,7 +49,7 @@ struct FaultPlan {
 };
 
 /// Counts the calls and executes orders. Thread-safe.
-class FaultyBackend final : public backends::ForwardingBackend {
+class FaultyBackend final : public backends::ForwardingBackend, private backends::StoreServices {
  public:
   using ForwardingBackend::ForwardingBackend;
 
@@ -74,8 +75,17 @@ class FaultyBackend final : public backends::ForwardingBackend {
   void list(format::ObjectType type,
             const std::function<void(const backends::ObjectInfo&)>& each) override;
   void remove(const format::ObjectName& name) override;
+  backends::StoreServices* services() noexcept override {
+    return inner().services() == nullptr ? nullptr : this;
+  }
 
  private:
+  std::optional<backends::StoreHistory> history(
+      const std::optional<format::ChainHead>& known) override {
+    return inner().services()->history(known);
+  }
+  std::optional<backends::CompactionAnswer> compact(const backends::CompactionPlan& plan) override;
+
   struct Order {
     FaultPlan plan;
     std::uint64_t seen = 0;

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/sha256.h"
 
 namespace vgerfs::testing {
 
@@ -53,6 +54,44 @@ std::map<ObjectName, MemoryStore::Object> MemoryStore::copy() const {
 void MemoryStore::replace_all(std::map<ObjectName, Object> objects) {
   const std::lock_guard lock{mutex_};
   objects_ = std::move(objects);
+}
+
+std::optional<backends::CompactionAnswer> MemoryStore::compact(
+    const backends::CompactionPlan& plan) {
+  backends::CompactionAnswer answer;
+  for (const backends::CompactedPack& pack : plan.packs) {
+    Bytes made{pack.header.begin(), pack.header.end()};
+    std::vector<std::uint32_t> lengths;
+    bool is_whole = true;
+    for (const backends::CompactionSource& source : pack.sources) {
+      const auto object = find(format::pack_name(source.pack));
+      if (!object) return std::nullopt;
+      if (PackId{sha256(*object->bytes)} != source.pack) {
+        answer.damaged.push_back(source.pack);
+        is_whole = false;
+        continue;
+      }
+      std::uint64_t at = format::kPackHeaderBytes;
+      for (const std::uint32_t length : format::parse_pack(*object->bytes).block_bytes) {
+        for (const backends::BlockRun& run : source.runs) {
+          if (at < run.offset || at >= run.offset + run.bytes) continue;
+          append(made, ByteView{*object->bytes}.subspan(at, length));
+          lengths.push_back(length);
+        }
+        at += length;
+      }
+    }
+    if (!is_whole) {
+      answer.packs.emplace_back();
+      continue;
+    }
+    append(made, format::pack_tail(lengths));
+    const PackId id{sha256(made)};
+    answer.packs.push_back(backends::MadePack{id, made.size()});
+    put(format::pack_name(id), {std::make_shared<const Bytes>(std::move(made)),
+                                clock_ == nullptr ? std::nullopt : std::optional{clock_->now()}});
+  }
+  return answer;
 }
 
 std::optional<MemoryStore::Object> MemoryBackend::find(const ObjectName& name) const {

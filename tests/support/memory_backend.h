@@ -1,6 +1,7 @@
 // Stores in memory: a plain one, and one that loses in a crash what was not synced.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -11,6 +12,7 @@
 #include <vector>
 
 #include "backends/backend.h"
+#include "backends/store_services.h"
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "format/object_name.h"
@@ -29,6 +31,10 @@ class MemoryStore {
   explicit MemoryStore(const Clock* clock = nullptr) : clock_(clock) {}
 
   const Clock* clock() const noexcept { return clock_; }
+  /// From now on it makes packs of blocks of others when asked to, as vgerfs-server does.
+  void offer_compaction() { compacts_ = true; }
+  bool compacts() const noexcept { return compacts_; }
+  std::optional<backends::CompactionAnswer> compact(const backends::CompactionPlan& plan);
   std::optional<Object> find(const format::ObjectName& name) const;
   /// False if other bytes have this name.
   bool put(const format::ObjectName& name, Object object);
@@ -44,12 +50,13 @@ class MemoryStore {
 
  private:
   const Clock* const clock_;
+  std::atomic<bool> compacts_ = false;
   mutable std::mutex mutex_;
   std::map<format::ObjectName, Object> objects_;  // guarded by mutex_
 };
 
 /// One client of a store in memory. Its writes are its own until its barrier.
-class MemoryBackend : public backends::Backend {
+class MemoryBackend : public backends::Backend, private backends::StoreServices {
  public:
   /// With a store of its own.
   explicit MemoryBackend(const Clock* clock = nullptr)
@@ -66,6 +73,9 @@ class MemoryBackend : public backends::Backend {
             const std::function<void(const backends::ObjectInfo&)>& each) override;
   void remove(const format::ObjectName& name) override;
   backends::Capabilities capabilities() const override;
+  backends::StoreServices* services() noexcept override {
+    return store_->compacts() ? this : nullptr;
+  }
   std::string location() const override { return "memory:"; }
 
  protected:
@@ -74,6 +84,13 @@ class MemoryBackend : public backends::Backend {
   Objects take_pending();
 
  private:
+  std::optional<backends::StoreHistory> history(
+      const std::optional<format::ChainHead>& /*known*/) override {
+    return std::nullopt;
+  }
+  std::optional<backends::CompactionAnswer> compact(const backends::CompactionPlan& plan) override {
+    return store_->compact(plan);
+  }
   std::optional<MemoryStore::Object> find(const format::ObjectName& name) const;
 
   const std::shared_ptr<MemoryStore> store_;

@@ -26,6 +26,7 @@ void execute(Repository& repository, const ExclusiveLease& lease, Marks& marks,
       stop);
   result.moved_packs = repacked.moved.size();
   result.written_bytes = repacked.written_bytes;
+  result.store_moved_bytes = repacked.store_moved_bytes;
   result.damaged = std::move(repacked.damaged);
   result.stopped = repacked.stopped;
   std::vector<PackId> condemned = std::move(repacked.moved);

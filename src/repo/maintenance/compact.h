@@ -19,7 +19,8 @@ struct CompactResult {
   std::uint64_t moved_packs = 0;
   std::uint64_t condemned_packs = 0;
   std::uint64_t rescued_packs = 0;
-  std::uint64_t written_bytes = 0;
+  std::uint64_t written_bytes = 0;      ///< of new packs, by this client
+  std::uint64_t store_moved_bytes = 0;  ///< of new packs that the store made of blocks it had
   std::uint64_t deleted_packs = 0;
   std::uint64_t deleted_bytes = 0;
   std::uint64_t deleted_snapshots = 0;

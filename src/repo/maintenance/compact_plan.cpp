@@ -14,9 +14,6 @@
 namespace vgerfs::repo {
 namespace {
 
-/// Packs below this share of the usual size are small; so many of a kind are merged.
-constexpr std::uint64_t kSmallShare = 4;
-constexpr std::size_t kSmallPacks = 8;
 /// Records below this are small.
 constexpr std::uint64_t kSmallRecordBytes = std::uint64_t{1} << 20;
 constexpr std::size_t kSmallRecords = 16;
@@ -114,7 +111,7 @@ class Planner {
       plan_.condemn.push_back(planned);
     } else if (wasteful) {
       plan_.repack.push_back(planned);
-    } else if (planned.stored_bytes < options_.pack_bytes / kSmallShare) {
+    } else if (planned.stored_bytes < options_.pack_bytes / kSmallPackShare) {
       small_[pack.description.kind].push_back(planned);
     }
   }

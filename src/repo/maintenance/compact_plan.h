@@ -12,11 +12,16 @@
 
 namespace vgerfs::repo {
 
+/// Packs below this share of the usual size are small; so many of a kind are merged.
+inline constexpr std::uint64_t kSmallPackShare = 4;
+inline constexpr std::size_t kSmallPacks = 8;
+
 struct CompactOptions {
   double threshold = 0.1;              ///< packs with a larger dead share are repacked
   std::uint64_t max_repack_bytes = 0;  ///< of packs that are rewritten; 0: any number
   std::int64_t grace_s = kDefaultGrace_s;
-  bool now = false;  ///< without the grace time; needs a store without live sessions
+  bool now = false;     ///< without the grace time; needs a store without live sessions
+  bool reseal = false;  ///< nothing is moved by the store itself (store_moves.h)
   std::size_t pack_bytes = std::size_t{32} << 20;
   unsigned threads = 0;  ///< 0: one per CPU
 };

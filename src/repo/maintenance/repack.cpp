@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "repo/block.h"
 #include "repo/maintenance/stops_work.h"
+#include "repo/maintenance/store_moves.h"
 #include "repo/session.h"
 #include "repo/worker_pool.h"
 
@@ -32,11 +33,12 @@ struct KeptBlock {
 class Mover {
  public:
   Mover(Repository& repository, const Marks& marks, const StoredPacks& stored,
-        const std::set<PackId>& leaving, Session& session)
+        const std::set<PackId>& leaving, const StoreMoves& store_moves, Session& session)
       : repository_(repository),
         marks_(marks),
         stored_(stored),
         leaving_(leaving),
+        store_moves_(store_moves),
         session_(session) {}
 
   Outcome move(const PlannedPack& planned, const std::stop_token& stop) const {
@@ -46,6 +48,7 @@ class Mover {
       for (const IndexedPack& pack : repository_.index().find_pack(planned.id)) {
         for (const BlockEntry& block : pack.description.blocks) {
           throw_if_stopped(stop);
+          if (store_moves_.contains(planned.id, block.offset)) continue;
           move_block(planned, block, last);
         }
       }
@@ -115,6 +118,7 @@ class Mover {
   const Marks& marks_;
   const StoredPacks& stored_;
   const std::set<PackId>& leaving_;
+  const StoreMoves& store_moves_;
   Session& session_;
 };
 
@@ -134,8 +138,19 @@ RepackResult repack(Repository& repository, const ExclusiveLease& lease, const M
   session_options.pack_bytes = options.pack_bytes;
   session_options.threads = options.threads;
   Session session{repository, session_options};
-  const Mover mover{repository, marks, plan.stored, leaving, session};
+  const StoreMoves store_moves = move_in_store(
+      repository, lease, marks, plan, options,
+      [&](std::uint64_t, std::uint64_t bytes) {
+        if (progress) progress(0, bytes);
+      },
+      stop);
+  const Mover mover{repository, marks, plan.stored, leaving, store_moves, session};
   std::vector<PackId> moved;
+  for (const PlannedPack& pack : plan.repack) {
+    if (!store_moves.is_done(pack.id)) continue;
+    moved.push_back(pack.id);
+    result.read_bytes += pack.stored_bytes;
+  }
   using Pool = WorkerPool<PlannedPack, Outcome>;
   {
     std::stop_source abandon;  // a stop lets the packs at work end: what they stored counts
@@ -160,6 +175,7 @@ RepackResult repack(Repository& repository, const ExclusiveLease& lease, const M
     };
     for (const PlannedPack& pack : plan.repack) {
       if (stop.stop_requested()) break;
+      if (store_moves.is_done(pack.id)) continue;
       pool.submit(pack, 1);
       collect(std::chrono::milliseconds{0});
     }
@@ -168,6 +184,7 @@ RepackResult repack(Repository& repository, const ExclusiveLease& lease, const M
   }
   session.checkpoint();
   result.written_bytes = session.counters().stored_bytes;
+  result.store_moved_bytes = store_moves.written_bytes();
   result.moved = std::move(moved);
   return result;
 }

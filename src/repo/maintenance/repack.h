@@ -1,5 +1,6 @@
-// Moves what lives of wasteful packs into new ones: decrypted, hashed, and sealed again by this
-// author, which so vouches for it.
+// Moves what lives of wasteful packs into new ones: whole blocks by the store itself where it can
+// (store_moves.h), else decrypted, hashed, and sealed again by this author, which so vouches for
+// it.
 #pragma once
 
 #include <cstdint>
@@ -18,7 +19,8 @@ struct RepackResult {
       moved;  ///< nothing rests on them any more: all copies are durable and indexed
   std::vector<std::pair<PackId, std::string>> damaged;  ///< left alone, and why
   std::uint64_t read_bytes = 0;                         ///< of packs
-  std::uint64_t written_bytes = 0;                      ///< of packs
+  std::uint64_t written_bytes = 0;                      ///< of packs, by this client
+  std::uint64_t store_moved_bytes = 0;                  ///< of packs that the store made
   bool stopped = false;                                 ///< before all were moved
 };
 
