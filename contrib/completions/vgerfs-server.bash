@@ -22,9 +22,10 @@ _vgerfs_server() {
     trash/list) words="--repo --id --json" ;;
     trash/*) words="--repo --id" ;;
     token/list) words="--json" ;;
-    /*) words="token trash rescan --config --check-config --version --help --listen --data-dir --token-file --require-token
-      --append-only --allow-insecure --log-format --quota-bytes --min-free-bytes --trash-days --max-object-bytes --max-connections
-      --idle-timeout-seconds --request-timeout-seconds --stall-timeout-seconds --drain-seconds --io-threads" ;;
+    /*) words="token trash rescan --config --check-config --version --help --listen --data-dir --token-file --require-token --append-only --allow-insecure --log-format
+      --quota-bytes --lock-ttl-seconds --min-free-bytes --trash-days --changes-days --scrub-days
+      --scrub-bytes-per-second --max-object-bytes --max-connections --idle-timeout-seconds
+      --request-timeout-seconds --stall-timeout-seconds --drain-seconds --io-threads" ;;
     *) words='' ;;
   esac
   mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")

@@ -146,6 +146,19 @@ TEST(ServerManual, NamesEverySetting) {
   }
 }
 
+TEST(ServerCompletions, KnowEveryFlag) {
+  for (const std::string file : {"vgerfs-server.bash", "_vgerfs-server", "vgerfs-server.fish"}) {
+    const Bytes text = read_whole_file(VGERFS_COMPLETIONS "/" + file, 1 << 20);
+    for (const Setting& setting : settings()) {
+      if (setting.key == "token") continue;  // never on a command line
+      std::string flag{setting.key};
+      std::replace(flag.begin(), flag.end(), '_', '-');
+      const std::string word = (file == "vgerfs-server.fish" ? "-l " : "--") + flag;
+      EXPECT_NE(text_of(text).find(word), std::string_view::npos) << file << ": " << word;
+    }
+  }
+}
+
 TEST(ListenAddress, TakesAddressesOnly) {
   for (const std::string_view text :
        {"", "8484", ":8484", "127.0.0.1", "127.0.0.1:", "127.0.0.1:99999", "127.0.0.1:-1",
