@@ -9,6 +9,7 @@
 
 #include "backends/parallel.h"
 #include "backends/rest_lease.h"
+#include "backends/rest_health.h"
 #include "backends/rest_lists.h"
 #include "backends/rest_wire.h"
 #include "backends/store_services.h"
@@ -45,6 +46,10 @@ class RestBackend final : public Backend, public StoreServices, private FencedSt
   std::string location() const override { return wire_.location(); }
   StoreServices* services() noexcept override { return this; }
 
+  std::optional<StoreHealth> health() override { return rest_health(wire_); }
+  std::optional<StoreReading> read_again(std::uint64_t max_bytes) override {
+    return rest_read_again(wire_, max_bytes);
+  }
   std::optional<StoreHistory> history(const std::optional<format::ChainHead>& known) override {
     return lists_.history(known);
   }

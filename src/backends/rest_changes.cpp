@@ -1,6 +1,5 @@
 #include "backends/rest_changes.h"
 
-#include <algorithm>
 #include <string>
 
 #include <nlohmann/json.hpp>
@@ -11,7 +10,6 @@ namespace vgerfs::backends {
 namespace {
 
 using format::ChainHead;
-using format::ObjectType;
 using format::StoreChange;
 using nlohmann::json;
 
@@ -25,14 +23,10 @@ ObjectId id_of(const json& value) {
   return *id;
 }
 
-ObjectType type_of(const json& value) {
-  const auto& text = value.get_ref<const std::string&>();
-  if (text == format::directory_name(ObjectType::config)) return ObjectType::config;
-  const auto* const found =
-      std::find_if(std::begin(format::kListedTypes), std::end(format::kListedTypes),
-                   [&](ObjectType type) { return text == format::directory_name(type); });
-  if (found == std::end(format::kListedTypes)) refuse();
-  return *found;
+format::ObjectType type_of(const json& value) {
+  const auto type = format::parse_object_type(value.get_ref<const std::string&>());
+  if (!type) refuse();
+  return *type;
 }
 
 std::uint64_t number_of(const json& value) {

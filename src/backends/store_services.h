@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "backends/store_lease.h"
@@ -66,6 +67,24 @@ struct CompactionAnswer {
   std::vector<PackId> damaged;                 ///< sources
 };
 
+/// An object that the store found not to be what was stored.
+struct StoreDamage {
+  format::ObjectName object;
+  std::string problem;
+};
+
+/// How it is with what the store has read again since it came.
+struct StoreHealth {
+  bool is_at_beginning = true;       ///< the next part that is read is the first of a pass
+  std::vector<StoreDamage> damaged;  ///< known and not mended; a bounded number
+};
+
+struct StoreReading {
+  std::uint64_t objects = 0;
+  std::uint64_t bytes = 0;
+  bool is_pass_complete = false;
+};
+
 /// Thread-safe; errors as Backend's.
 class StoreServices {
  public:
@@ -84,6 +103,14 @@ class StoreServices {
   /// store does not do that, or not this: nothing is made then. Throws what `Backend::write`
   /// throws.
   virtual std::optional<CompactionAnswer> compact(const CompactionPlan& plan) = 0;
+
+  /// nullopt: this store does not read by itself.
+  virtual std::optional<StoreHealth> health() { return std::nullopt; }
+  /// Has the store read and hash a part of what it has, where the last part ended, whoever asked
+  /// for that. nullopt: it does not do that. Throws denied if it does not for this client.
+  virtual std::optional<StoreReading> read_again(std::uint64_t /*max_bytes*/) {
+    return std::nullopt;
+  }
 };
 
 }  // namespace vgerfs::backends

@@ -20,6 +20,7 @@ namespace {
 struct CheckCommandOptions {
   bool quick = false;
   bool no_vouch = false;
+  bool server_reads = false;
   CLI::Option* read_data = nullptr;
   std::string share;
 };
@@ -62,6 +63,10 @@ void print_summary(Output& output, const repo::CheckOptions& options,
               ? fmt::format("; read {}, {}", format_count(result.read_packs, "pack"),
                             format_size(result.read_bytes))
               : "; no data was read (--read-data)";
+  if (options.store_reads) {
+    text += fmt::format("; the server read {}, {}", format_count(result.store_read_objects, "object"),
+                        format_size(result.store_read_bytes));
+  }
   if (result.vouched_blocks > 0) {
     text += fmt::format("; vouched for {}", format_count(result.vouched_blocks, "block"));
   }
@@ -81,6 +86,8 @@ Json result_json(const repo::CheckOptions& options, const repo::CheckResult& res
           {"chunk_references", result.chunk_references},
           {"read_packs", result.read_packs},
           {"read_bytes", result.read_bytes},
+          {"server_read_objects", result.store_read_objects},
+          {"server_read_bytes", result.store_read_bytes},
           {"vouched_blocks", result.vouched_blocks}};
 }
 
@@ -88,6 +95,7 @@ ExitCode check(Context& context, const CheckCommandOptions& given) {
   repo::CheckOptions options;
   options.stop = context.io.stop;
   options.vouch = !given.no_vouch;
+  options.store_reads = given.server_reads;
   if (given.quick) options.level = repo::CheckLevel::quick;
   if (given.read_data->count() > 0) {
     options.level = repo::CheckLevel::data;
@@ -138,6 +146,9 @@ Run add_check(CLI::App& app) {
           ->type_name("SHARE")
           ->expected(0, 1)
           ->excludes(quick);
+  app.add_flag("--server-read", options->server_reads,
+               "First have the server read and hash all that it has, without sending it")
+      ->excludes(quick);
   app.add_flag("--no-vouch", options->no_vouch,
                "Do not record which blocks of ingest keys were found good");
   return [options](Context& context) { return check(context, *options); };

@@ -14,6 +14,14 @@ std::string_view directory_name(ObjectType type) noexcept {
   return "config";
 }
 
+std::optional<ObjectType> parse_object_type(std::string_view text) noexcept {
+  if (text == directory_name(ObjectType::config)) return ObjectType::config;
+  for (const ObjectType type : kListedTypes) {
+    if (text == directory_name(type)) return type;
+  }
+  return std::nullopt;
+}
+
 std::string ObjectName::path() const {
   std::string text{directory_name(type)};
   if (type == ObjectType::config) return text;

@@ -19,6 +19,9 @@ inline constexpr ObjectType kListedTypes[] = {ObjectType::key, ObjectType::pack,
 /// "config", "keys", "data", "index", "snapshots" or "locks": as in paths and on the wire.
 std::string_view directory_name(ObjectType type) noexcept;
 
+/// The type that is so called; nullopt for other words.
+std::optional<ObjectType> parse_object_type(std::string_view text) noexcept;
+
 /// Type and id; the config has the zero id. A plain value.
 struct ObjectName {
   ObjectType type = ObjectType::config;

@@ -39,14 +39,6 @@ std::string file_name(const ObjectName& name) {
   return name.type == ObjectType::config ? name.path() : name.id.hex();
 }
 
-std::optional<ObjectType> parse_object_type(std::string_view text) {
-  if (text == format::directory_name(ObjectType::config)) return ObjectType::config;
-  for (const ObjectType type : format::kListedTypes) {
-    if (text == format::directory_name(type)) return type;
-  }
-  return std::nullopt;
-}
-
 std::optional<OpenObject> RepositoryFiles::open(const ObjectName& name) const {
   auto fd = open_beneath(root_, name.path(), O_RDONLY);
   if (!fd) return std::nullopt;

@@ -61,7 +61,4 @@ std::int64_t modified_ns(const struct stat& status);
 /// The last part of an object's path: "config" or 64 hex digits.
 std::string file_name(const format::ObjectName& name);
 
-/// "data", "index", … to a type; nullopt for other words.
-std::optional<format::ObjectType> parse_object_type(std::string_view text);
-
 }  // namespace vgerfs::server

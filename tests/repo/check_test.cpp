@@ -6,6 +6,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "backends/forwarding_backend.h"
+#include "backends/store_services.h"
 #include "damage.h"
 #include "maintenance_world.h"
 #include "support/error_of.h"
@@ -457,6 +459,98 @@ TEST_F(Check, ASectorThatCannotBeReadIsADamagedBlock) {
   const auto once = errors(check(*reader, CheckLevel::data));
   ASSERT_THAT(once, SizeIs(1));
   EXPECT_EQ(once[0].affected_count, 0U) << "read block by block all is there";
+}
+
+/// A store that reads what it has by itself, and says whatever the test wants.
+class ReadingStore final : public backends::ForwardingBackend, private backends::StoreServices {
+ public:
+  using ForwardingBackend::ForwardingBackend;
+  backends::StoreServices* services() noexcept override { return this; }
+
+  backends::StoreHealth told;
+  int parts_of_a_pass = 3;
+  int readings = 0;
+
+ private:
+  std::optional<backends::StoreHistory> history(
+      const std::optional<format::ChainHead>& /*known*/) override {
+    return std::nullopt;
+  }
+  std::optional<backends::CompactionAnswer> compact(
+      const backends::CompactionPlan& /*plan*/) override {
+    return std::nullopt;
+  }
+  std::optional<backends::StoreHealth> health() override { return told; }
+  std::optional<backends::StoreReading> read_again(std::uint64_t /*max_bytes*/) override {
+    ++readings;
+    return backends::StoreReading{
+        .objects = 2, .bytes = 100, .is_pass_complete = readings % parts_of_a_pass == 0};
+  }
+};
+
+class CheckOfAReadingStore : public Check {
+ protected:
+  CheckResult check_store(bool store_reads = false) {
+    OpenOptions options;
+    options.directories = {.cache = test.directory() + "/reader/cache",
+                           .state = test.directory() + "/reader/state"};
+    options.host = "host";
+    options.clock = &clock;
+    const auto repository =
+        Repository::open(reading_, TestRepository::full_key(), std::move(options));
+    CheckOptions wanted;
+    wanted.store_reads = store_reads;
+    wanted.threads = 2;
+    return run_check(*repository, wanted, [](const CheckProgress&) {});
+  }
+  void set_up() {
+    commit(*repository_, random_files(1, 5));
+    reading_ = std::make_shared<ReadingStore>(
+        std::make_unique<testing::MemoryBackend>(test.shared_store()));
+  }
+
+  std::shared_ptr<ReadingStore> reading_;
+};
+
+TEST_F(CheckOfAReadingStore, WhatTheStoreSaysIsDamagedIsReadAndNamed) {
+  set_up();
+  const auto victim = largest(store());
+  flip(store(), victim, 300'000);
+  EXPECT_THAT(errors(check_store()), IsEmpty()) << "nobody knows";
+  reading_->told.damaged = {{victim, "its SHA-256 is not its name"}};
+  const auto found = errors(check_store());
+  ASSERT_THAT(found, SizeIs(1));
+  EXPECT_EQ(found[0].kind, FindingKind::pack_damaged);
+  EXPECT_THAT(paths(found[0]), ElementsAre("file2"));
+}
+
+TEST_F(CheckOfAReadingStore, WhatItSaysFalselyIsNotBelieved) {
+  set_up();
+  reading_->told.damaged = {{largest(store()), "a lie"},
+                            {{ObjectType::pack, ObjectId{}}, "of a pack that is not there"}};
+  const CheckResult result = check_store();
+  EXPECT_THAT(result.findings, IsEmpty());
+  EXPECT_EQ(result.read_packs, 1U);
+}
+
+TEST_F(CheckOfAReadingStore, ReadsWholePasses) {
+  set_up();
+  const CheckResult result = check_store(true);
+  EXPECT_EQ(reading_->readings, 3);
+  EXPECT_EQ(result.store_read_objects, 6U);
+  EXPECT_EQ(result.store_read_bytes, 300U);
+  // Of one that had begun, nobody knows what it had read: a whole one follows.
+  reading_->told.is_at_beginning = false;
+  check_store(true);
+  EXPECT_EQ(reading_->readings, 9);
+}
+
+TEST_F(Check, AStoreThatDoesNotReadIsNotAskedInVain) {
+  commit(*repository_, random_files(1, 3));
+  CheckOptions options;
+  options.store_reads = true;
+  EXPECT_EQ(error_of([&] { run_check(*repository_, options, [](const CheckProgress&) {}); }),
+            "unsupported");
 }
 
 TEST_F(Check, SnapshotsForForeignHostsAndOfRevokedAuthorsAreTold) {

@@ -6,6 +6,7 @@
 #include <set>
 #include <utility>
 
+#include "backends/store_services.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "repo/maintenance/checked_source.h"
@@ -23,6 +24,8 @@ namespace {
 constexpr std::size_t kVouchedWeight = std::size_t{1} << 20;
 /// Maintenance that runs at the same time may move what was looked at.
 constexpr int kAttempts = 3;
+/// The store reads so much before it answers.
+constexpr std::uint64_t kStorePartBytes = std::uint64_t{1} << 30;
 
 class Checker {
  public:
@@ -34,6 +37,7 @@ class Checker {
         rotation_(repository.state_directory(), repository.keyring().repository()) {}
 
   CheckResult run() {
+    ask_store();
     repository_.refresh();
     check_objects();
     survey_ = survey_packs(repository_, findings_, bad_);
@@ -62,12 +66,50 @@ class Checker {
     check_closure(repository_, findings_);
   }
 
-  // What is to be read in any case: packs of a strange size, and those that were bad last time.
+  void ask_store() {
+    backends::StoreServices* const services = repository_.backend().services();
+    if (options_.store_reads) have_store_read(services);
+    const auto health = services ? services->health() : std::nullopt;
+    if (!health) return;
+    for (const backends::StoreDamage& damage : health->damaged) {
+      log::info("{}: the store says: {}", damage.object.path(), damage.problem);
+      if (damage.object.type == format::ObjectType::pack) {
+        claimed_.insert(PackId{damage.object.id.bytes()});
+      }
+    }
+  }
+
+  void have_store_read(backends::StoreServices* services) {
+    const auto health = services ? services->health() : std::nullopt;
+    if (!health) {
+      throw Error{ErrorCode::unsupported, "this store does not read what it has by itself",
+                  "--read-data reads it through this client"};
+    }
+    // A pass that somebody began is brought to its end first.
+    for (int passes = health->is_at_beginning ? 1 : 2; passes > 0;) {
+      if (options_.stop.stop_requested()) {
+        throw Error{ErrorCode::interrupted, "the check was interrupted"};
+      }
+      const auto read = services->read_again(kStorePartBytes);
+      if (!read) {
+        throw Error{ErrorCode::unavailable, "the store does not read any more"};
+      }
+      result_.store_read_objects += read->objects;
+      result_.store_read_bytes += read->bytes;
+      progress_({"the server reads", result_.store_read_objects, {}, result_.store_read_bytes, {}});
+      if (read->is_pass_complete) --passes;
+    }
+  }
+
+  // What is to be read in any case: packs of a strange size, those that were bad last time, and
+  // those of which the store says that they are bad.
   std::vector<PackId> suspects() {
     std::set<PackId> ids(survey_.suspects.begin(), survey_.suspects.end());
     const std::vector<PackId> bad = rotation_.bad_packs();
     for (const ReadRotation::Pack& pack : survey_.packs) {
-      if (std::binary_search(bad.begin(), bad.end(), pack.id)) ids.insert(pack.id);
+      if (std::binary_search(bad.begin(), bad.end(), pack.id) || claimed_.contains(pack.id)) {
+        ids.insert(pack.id);
+      }
     }
     return {ids.begin(), ids.end()};
   }
@@ -236,6 +278,7 @@ class Checker {
   FindingList findings_;
   BadPlaces bad_;
   std::set<PackId> read_;
+  std::set<PackId> claimed_;  // the store says that they are damaged
   PackSurvey survey_;
   Facts vouches_;  // not published yet
   std::uint64_t vouched_blocks_ = 0;

@@ -29,6 +29,7 @@ struct ReadShare {
 struct CheckOptions {
   CheckLevel level = CheckLevel::metadata;
   ReadShare share = {};
+  bool store_reads = false;  ///< first has the store itself read and hash all that it has
   bool vouch = true;     ///< say so of blocks of ingest authors that were hashed
   unsigned threads = 0;  ///< 0: one per CPU
   std::stop_token stop = {};
@@ -44,6 +45,8 @@ struct CheckResult {
   std::uint64_t chunk_references = 0;
   std::uint64_t read_packs = 0;
   std::uint64_t read_bytes = 0;  ///< of packs
+  std::uint64_t store_read_objects = 0;  ///< by the store itself
+  std::uint64_t store_read_bytes = 0;
   std::uint64_t vouched_blocks = 0;
   std::string vouch_failure;  ///< why that could not be said; empty: it was
 
@@ -62,7 +65,9 @@ struct CheckProgress {
 /// Needs role full (denied otherwise). Findings are values; throws only what stops the check itself
 /// (stops_work). Each tree node and chunk is looked at once, however many snapshots share it.
 /// Memory: 15 bytes per chunk of the repository, and some for what is damaged. Writes nothing to
-/// the store but what it vouches for. Maintenance may run at the same time.
+/// the store but what it vouches for. A pack that the store says is
+/// damaged is read by this client before it is believed. Throws unsupported if the store does not
+/// read by itself and is to. Maintenance may run at the same time.
 CheckResult run_check(Repository& repository, const CheckOptions& options,
                       const std::function<void(const CheckProgress&)>& progress);
 
