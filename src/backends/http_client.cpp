@@ -29,6 +29,9 @@ constexpr std::size_t kMaxTextBytes = 1024;
 constexpr long kReceiveBytes = 512 * 1024;
 constexpr long kSendBytes = 512 * 1024;
 constexpr std::chrono::milliseconds kLongestPoll{1000};
+/// So much of each transfer passes at once, whatever is owed (it is counted): a small request, the
+/// renewal of a lease above all, must not wait behind large ones, which take all that comes free.
+constexpr std::size_t kUnpacedBytes = 4096;
 
 struct FreeList {
   void operator()(curl_slist* list) const noexcept { curl_slist_free_all(list); }
@@ -148,6 +151,7 @@ class HttpClient::Impl {
     Easy easy;
     HeaderList headers;
     std::size_t sent = 0;
+    std::size_t received = 0;
     Clock::time_point moved_at;  ///< last byte in either direction
     bool is_paused = false;
     bool has_header = false;  ///< up to its empty line
@@ -388,11 +392,13 @@ std::size_t HttpClient::Impl::on_body(char* data, std::size_t, std::size_t count
   Transfer& transfer = *static_cast<Transfer*>(pointer);
   HttpPace& pace = transfer.client.download_pace_;
   const Clock::time_point now = Clock::now();
-  if (!pace.is_open(now)) {
+  const bool is_small = transfer.received + count <= kUnpacedBytes;
+  if (!pace.is_open(now) && !is_small) {
     transfer.is_paused = true;
     return CURL_WRITEFUNC_PAUSE;
   }
   pace.count(count, now);
+  transfer.received += count;
   transfer.moved_at = now;
   try {
     HttpReply& reply = transfer.result.reply;
@@ -415,11 +421,14 @@ std::size_t HttpClient::Impl::on_send(char* to, std::size_t, std::size_t count, 
   HttpPace& pace = transfer.client.upload_pace_;
   const Clock::time_point now = Clock::now();
   const ByteView rest = transfer.request.body.subspan(transfer.sent);
+  std::size_t size = pace.piece(std::min(count, rest.size()));
   if (!rest.empty() && !pace.is_open(now)) {
-    transfer.is_paused = true;
-    return CURL_READFUNC_PAUSE;
+    if (transfer.sent >= kUnpacedBytes) {
+      transfer.is_paused = true;
+      return CURL_READFUNC_PAUSE;
+    }
+    size = std::min(size, kUnpacedBytes - transfer.sent);
   }
-  const std::size_t size = pace.piece(std::min(count, rest.size()));
   if (size > 0) std::memcpy(to, rest.data(), size);
   transfer.sent += size;
   transfer.moved_at = now;

@@ -1,6 +1,9 @@
 // Leases of the real server as its client uses them, and what a client may do whose lease is over.
 #include <atomic>
+#include <filesystem>
 #include <memory>
+#include <string>
+#include <thread>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -146,6 +149,26 @@ TEST_F(RestLeaseTest, OneThatIsOverDoesNotStopOthersOfTheSameProcess) {
   EXPECT_TRUE(is_there("record of the other", ObjectType::index));
   EXPECT_TRUE(is_there("record of nobody", ObjectType::index));
   EXPECT_FALSE(is_there("record of the lost", ObjectType::index));
+}
+
+TEST_F(RestLeaseTest, ARenewalDoesNotWaitBehindAnUploadThatKeepsToABandwidth) {
+  backends::RemoteOptions slow = options();
+  slow.upload_bytes_per_s = 256 << 10;
+  backend_ = backends::open_rest_backend(server_.unix_url(), slow);
+  const auto lease = acquire("lease");
+  std::atomic<bool> is_over = false;
+  {
+    std::jthread upload{[&] {
+      write_object(*backend_, ObjectType::pack, random_bytes(1, 1 << 20));
+      is_over = true;
+    }};
+    while (std::filesystem::is_empty(server_.data() + "/.vgerfs-server/uploads")) {
+      std::this_thread::yield();
+    }
+    EXPECT_TRUE(lease->renew());
+    EXPECT_FALSE(is_over);
+  }
+  EXPECT_TRUE(is_over);
 }
 
 TEST_F(RestLeaseTest, AServerThatKnowsNoLeasesLeavesThemToItsClients) {
