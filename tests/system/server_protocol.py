@@ -191,22 +191,25 @@ def slow_clients_are_cut_off(server):
         ends(connection, "a header that comes in drops is waited for")
         stop.set()
         thread.join()
-    with contextlib.closing(server.raw()) as connection:
-        connection.sendall(request_text("POST", "/repo/data/" + ABSENT, "Content-Length: 1000") + b"x")
-        ends(connection, "a body that does not go on is waited for")
-    with contextlib.closing(server.raw()) as connection:
-        connection.sendall(request_text("POST", "/repo/data/" + ABSENT, "Content-Length: 1000000"))
-        stop = threading.Event()
+    # A body of known length and one in chunks are taken in two ways.
+    for length, first, more in (("Content-Length: 1000000", b"x", b"x"), ("Transfer-Encoding: chunked", b"f4240\r\nx", b"x"),
+                                ("Transfer-Encoding: chunked", b"1\r\nx\r\n", b"1\r\nx\r\n")):
+        with contextlib.closing(server.raw()) as connection:
+            connection.sendall(request_text("POST", "/repo/data/" + ABSENT, length) + first)
+            ends(connection, "a body that does not go on is waited for (%s)" % length)
+        with contextlib.closing(server.raw()) as connection:
+            connection.sendall(request_text("POST", "/repo/data/" + ABSENT, length) + first)
+            stop = threading.Event()
 
-        def drip_body():
-            with contextlib.suppress(OSError):
-                while not stop.wait(0.2):
-                    connection.sendall(b"x")
-        thread = threading.Thread(target=drip_body)
-        thread.start()
-        ends(connection, "a body of five bytes a second is waited for")
-        stop.set()
-        thread.join()
+            def drip_body(connection=connection, more=more, stop=stop):
+                with contextlib.suppress(OSError):
+                    while not stop.wait(0.2):
+                        connection.sendall(more)
+            thread = threading.Thread(target=drip_body)
+            thread.start()
+            ends(connection, "a body of five bytes a second is waited for (%s)" % length)
+            stop.set()
+            thread.join()
     with contextlib.closing(socket.socket()) as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         connection.connect(("127.0.0.1", server.port))
