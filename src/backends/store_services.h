@@ -91,7 +91,9 @@ class StoreServices {
   virtual ~StoreServices() = default;
 
   /// nullopt: this store keeps no history.
-  virtual std::optional<StoreHistory> history(const std::optional<format::ChainHead>& known) = 0;
+  virtual std::optional<StoreHistory> history(const std::optional<format::ChainHead>& /*known*/) {
+    return std::nullopt;
+  }
   /// Null: this store keeps no leases, so that one is just an object. Throws busy, naming the
   /// holder, if an exclusive one is wanted and another is live; denied; what `Backend::write`
   /// throws.
@@ -102,7 +104,9 @@ class StoreServices {
   /// Makes packs of blocks of others. What it says was made is durable and visible. nullopt if the
   /// store does not do that, or not this: nothing is made then. Throws what `Backend::write`
   /// throws.
-  virtual std::optional<CompactionAnswer> compact(const CompactionPlan& plan) = 0;
+  virtual std::optional<CompactionAnswer> compact(const CompactionPlan& /*plan*/) {
+    return std::nullopt;
+  }
 
   /// nullopt: this store does not read by itself.
   virtual std::optional<StoreHealth> health() { return std::nullopt; }

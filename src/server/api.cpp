@@ -263,7 +263,7 @@ Answer Api::have(const Request& request, const RepositoryName& name) {
   const Repository repository = parts_.access.reading(request, name, ObjectType::pack);
   return std::make_unique<JsonBody>(kMaxHaveBytes, [this, repository](const json& body) {
     allow_only(body, {"type", "names"});
-    const auto type = parse_object_type(body.at("type").get_ref<const std::string&>());
+    const auto type = format::parse_object_type(body.at("type").get_ref<const std::string&>());
     if (!type || *type == ObjectType::config || *type == ObjectType::lock) {
       throw HttpError{400, "\"type\" must be data, index, keys or snapshots"};
     }

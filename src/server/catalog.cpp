@@ -144,7 +144,7 @@ PRAGMA user_version = 4;
 )";
 
 ObjectType type_of(const Statement& row, int column) {
-  const auto type = parse_object_type(row.text(column));
+  const auto type = format::parse_object_type(row.text(column));
   if (!type) throw Error{ErrorCode::corrupt, "the server's database names an unknown type"};
   return *type;
 }

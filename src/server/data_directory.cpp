@@ -69,7 +69,7 @@ std::optional<ParkedName> ParkedName::parse(std::string_view text) {
   bool ok = true;
   name.repository = parse_number(parts[0], ok);
   name.token = parse_number(parts[1], ok);
-  const auto type = parse_object_type(parts[2]);
+  const auto type = format::parse_object_type(parts[2]);
   const auto id = ObjectId::parse(parts[3]);
   if (!ok || !type || !id || parts[4].empty()) return std::nullopt;
   name.object = {*type, *id};

@@ -84,8 +84,8 @@ class Rest final : public Store {
     backends::RemoteOptions options;
     options.token = RestServer::kToken;
     options.first_pause = std::chrono::milliseconds{1};
-    options.stall_timeout = std::chrono::milliseconds{500};
-    options.answer_timeout = std::chrono::milliseconds{2000};
+    options.stall_timeout = std::chrono::milliseconds{1000};
+    options.answer_timeout = std::chrono::milliseconds{5000};
     return options;
   }
 

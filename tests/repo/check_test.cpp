@@ -472,14 +472,6 @@ class ReadingStore final : public backends::ForwardingBackend, private backends:
   int readings = 0;
 
  private:
-  std::optional<backends::StoreHistory> history(
-      const std::optional<format::ChainHead>& /*known*/) override {
-    return std::nullopt;
-  }
-  std::optional<backends::CompactionAnswer> compact(
-      const backends::CompactionPlan& /*plan*/) override {
-    return std::nullopt;
-  }
   std::optional<backends::StoreHealth> health() override { return told; }
   std::optional<backends::StoreReading> read_again(std::uint64_t /*max_bytes*/) override {
     ++readings;

@@ -11,7 +11,7 @@ import threading
 import time
 
 from server_operation import behind_caddy, behind_nginx
-from server_world import PATIENCE, TOKEN, Server, clean_environment, make_tree
+from server_world import PATIENCE, TOKEN, Server, clean_environment, make_tree, name_of
 from world import SMALL, World, check, compare, main, rsync_silent, run, skip, slice_of_usr
 
 FAILED = 1
@@ -243,6 +243,59 @@ def a_full_quota_says_so_and_can_be_pruned(world):
     restored(world, "latest:small", small)
 
 
+def the_server_reads_what_it_has(world):
+    world.on_our_server()
+    world.admin("init")
+    world.admin("backup", "--source", "home", make_tree(world.work + "/source"))
+    whole = world.admin_json("check", "--server-read")
+    objects = sum(len(names) for kind in ("data", "index", "keys", "snapshots") for _, _, names in os.walk(world.data + "/" + kind))
+    check(whole["ok"] and whole["server_read_objects"] == objects + 1, "the server read %s" % whole)
+    packs = [os.path.join(top, name) for top, _, names in os.walk(world.data + "/data") for name in names]
+    victim = max(packs, key=os.path.getsize)
+    with open(victim, "r+b") as pack:
+        pack.seek(os.path.getsize(victim) // 2)
+        byte = pack.read(1)
+        pack.seek(-1, os.SEEK_CUR)
+        pack.write(bytes([byte[0] ^ 1]))
+    world.admin("check", client="who reads trees only")
+    found = world.admin("check", "--server-read", ok=None)
+    check(found.returncode != 0 and os.path.basename(victim) in found.text, "a flipped bit: %s%s" % (found.text, found.errors))
+    check(world.admin("check", ok=None, client="another").returncode != 0, "what the server has found is not looked at")
+    check("vgerfs_damaged_objects{repository=\"repo\"} 1\n" in world.server.expect(200, "GET", "/metrics").text, "it is not in the metrics")
+    give_new_token(world, "append")
+    refused = world.admin("check", "--server-read", ok=None)
+    check(refused.returncode != 0 and "does not allow it" in refused.errors, "an append token: %s" % refused.errors)
+
+
+def a_server_that_is_set_back_is_told(world):
+    world.on_our_server()
+    world.admin("init")
+    source = make_tree(world.work + "/source")
+    world.admin("backup", "--source", "home", source)
+    world.server.stop()
+    shutil.copytree(world.server.data, world.work + "/copy", symlinks=True)
+    port = world.server.port
+    world.server.configure('listen = "127.0.0.1:%d"' % port)
+    world.server.start()
+    check("another history" not in world.admin("list").errors, "a warning without a reason")
+    # What is added and removed again leaves no object that anybody could miss, but a trace in the history.
+    extra = os.urandom(1000)
+    world.server.put(extra, kind="data")
+    world.server.expect(200, "DELETE", "/repo/data/" + name_of(extra))
+    world.admin("backup", "--source", "home", "--force-snapshot", source)  # this client sees the new head
+    snapshots = world.snapshots("home")
+    world.server.stop()
+    shutil.rmtree(world.server.data)
+    shutil.copytree(world.work + "/copy", world.server.data, symlinks=True)
+    world.server.start()
+    lost = world.admin("list", ok=None)
+    check(lost.returncode != 0 and "rolled back" in lost.errors, "a lost snapshot: %s" % lost.errors)
+    told = world.admin("--accept-rollback", "list")
+    check("another history" in told.errors, "the set back server is not told: %s" % told.errors)
+    check(len(world.snapshots("home")) == len(snapshots) - 1, "what is left is not shown")
+    check("another history" not in world.admin("list").errors, "it is told once")
+
+
 def make_certificate(world, name):
     """A certificate that is its own authority: its file, its key's."""
     certificate, key = "%s/%s.crt" % (world.work, name), "%s/%s.key" % (world.work, name)
@@ -370,4 +423,5 @@ if __name__ == "__main__":
     # A sanitizer sees the same of our code whoever stands before the server, or is it.
     others = () if SMALL else (behind_nginx_with_tls, behind_caddy_with_tls, over_rclone)
     main(over_our_server, *others, a_token_decides_and_is_never_shown,
-         a_server_that_goes_away_comes_back, a_full_quota_says_so_and_can_be_pruned, a_client_certificate_is_shown, proxies_are_used, world=RestWorld)
+         a_server_that_goes_away_comes_back, a_full_quota_says_so_and_can_be_pruned, the_server_reads_what_it_has, a_server_that_is_set_back_is_told,
+         a_client_certificate_is_shown, proxies_are_used, world=RestWorld)
