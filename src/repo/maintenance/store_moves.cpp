@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "repo/limits.h"
 #include "repo/pack.h"
+#include "repo/publish_record.h"
 
 namespace vgerfs::repo {
 namespace {
@@ -81,7 +82,7 @@ class Publisher {
     if (weight_ == 0) return;
     lease_.require_held();
     record_.session = lease_.id();
-    repository_.publish_record(std::exchange(record_, {}));
+    publish_record(repository_, std::exchange(record_, {}), lease_.backend());
     weight_ = 0;
   }
 
