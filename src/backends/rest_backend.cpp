@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "backends/parallel.h"
-#include "backends/rest_lease.h"
 #include "backends/rest_health.h"
+#include "backends/rest_lease.h"
 #include "backends/rest_lists.h"
 #include "backends/rest_wire.h"
 #include "backends/store_services.h"

@@ -11,7 +11,7 @@ from server_world import PATIENCE, make_tree
 from world import ADMIN, HOST, check, main
 
 BUSY = 11
-TTL = 6
+TTL = 10
 
 
 def wait_until(condition, what):
@@ -96,7 +96,7 @@ def half_of_it_is_dead(world):
 def a_suspended_compaction_changes_nothing_after_the_takeover(world):
     world.begin()
     source = half_of_it_is_dead(world)
-    process = world.start("--limit-upload", "500K", "compact", "--now", "--threshold", "1")
+    process = world.start("--limit-upload", "300K", "compact", "--now", "--threshold", "1")
     wait_until(lambda: any(each["kind"] == "exclusive" for each in world.leases()), "the compaction has its lease")
     fence = max(each["fence"] for each in world.leases())
     locks = world.second("lock", "list")
@@ -127,7 +127,7 @@ def a_suspended_backup_begins_again(world):
     world.begin()
     world.second("backup", "--source", "other", make_tree(world.work + "/other", seed=9))
     source = make_tree(world.work + "/source", large=24 << 20)
-    process = world.start("--limit-upload", "4M", "backup", "--source", "home", source)
+    process = world.start("--limit-upload", "2M", "backup", "--source", "home", source)
     wait_until(world.leases, "the backup has its lease")
     old = {each["lease"] for each in world.leases()}
     world.wait_for_upload()
@@ -150,7 +150,7 @@ def a_suspended_backup_begins_again(world):
 def a_client_that_is_slow_keeps_its_lease(world):
     world.begin()
     source = make_tree(world.work + "/source", large=12 << 20)
-    process = world.start("--limit-upload", "600K", "backup", "--source", "home", source)
+    process = world.start("--limit-upload", "400K", "backup", "--source", "home", source)
     _, errors = process.communicate(timeout=2 * PATIENCE)
     check(process.returncode == 0, "a backup of several ttls failed: %s" % errors.decode(errors="replace"))
     check(b"made twice" not in errors, "its lease was lost")
