@@ -32,8 +32,8 @@ def change(source, chance, round_number):
             os.unlink(path)
         elif way <= 2 or round_number == 0:
             with open(path, "wb") as out:
-                # Some contents return: a chunk that was condemned is wanted again.
-                out.write(random.Random(chance.randrange(60)).randbytes(1000 + 5000 * number))
+                # Contents return: what was condemned meanwhile, or is just being deleted, is wanted again.
+                out.write(random.Random(chance.randrange(6)).randbytes(1000 + 5000 * number))
     with open(source + "/large", "r+b" if os.path.exists(source + "/large") else "w+b") as out:
         out.truncate(8 << 20)
         out.seek(chance.randrange(8) << 20)
@@ -75,7 +75,9 @@ class Clients:
     def back_up(self):
         change(self.source, self.chance, self.rounds)
         expected = digest(self.source)
-        done = self.world.admin_json("backup", "--source", "home", self.source, client="writer")
+        # Every second one takes seconds: then somebody prunes and compacts in the middle of it.
+        slowly = ("--limit-upload", "500K") if self.rounds % 2 else ()
+        done = self.world.admin_json(*slowly, "backup", "--source", "home", self.source, client="writer")
         for snapshot in self.ids(client="writer"):
             self.expected.setdefault(snapshot, expected)  # no other one writes this source
             self.seen_at.setdefault(snapshot, time.monotonic())
