@@ -102,7 +102,7 @@ _vgerfs_admin_command() {
       ;;
     'check')
       words=''
-      options='--help -h --quick --read-data --no-vouch'
+      options='--help -h --quick --read-data --server-read --no-vouch'
       argument=":"
       ;;
     'rebuild-index')

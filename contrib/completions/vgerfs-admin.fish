@@ -164,6 +164,7 @@ complete -c vgerfs-admin -n '__fish_seen_subcommand_from compact' -l dry-run -s 
 complete -c vgerfs-admin -n '__fish_seen_subcommand_from check; and not __fish_seen_subcommand_from config' -l help -s h -d 'Print this help message and exit'
 complete -c vgerfs-admin -n '__fish_seen_subcommand_from check; and not __fish_seen_subcommand_from config' -l quick -d 'Only look at what is there: names, sizes, closure'
 complete -c vgerfs-admin -n '__fish_seen_subcommand_from check; and not __fish_seen_subcommand_from config' -l read-data -d 'Also read, decrypt and hash everything, or the share whose turn it is: 5%, 50G' -x
+complete -c vgerfs-admin -n '__fish_seen_subcommand_from check; and not __fish_seen_subcommand_from config' -l server-read -d 'First have the server read and hash all that it has, without sending it'
 complete -c vgerfs-admin -n '__fish_seen_subcommand_from check; and not __fish_seen_subcommand_from config' -l no-vouch -d 'Do not record which blocks of ingest keys were found good'
 
 complete -c vgerfs-admin -n '__fish_seen_subcommand_from rebuild-index' -l help -s h -d 'Print this help message and exit'
