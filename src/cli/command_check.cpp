@@ -64,8 +64,9 @@ void print_summary(Output& output, const repo::CheckOptions& options,
                             format_size(result.read_bytes))
               : "; no data was read (--read-data)";
   if (options.store_reads) {
-    text += fmt::format("; the server read {}, {}", format_count(result.store_read_objects, "object"),
-                        format_size(result.store_read_bytes));
+    text +=
+        fmt::format("; the server read {}, {}", format_count(result.store_read_objects, "object"),
+                    format_size(result.store_read_bytes));
   }
   if (result.vouched_blocks > 0) {
     text += fmt::format("; vouched for {}", format_count(result.vouched_blocks, "block"));

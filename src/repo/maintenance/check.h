@@ -30,8 +30,8 @@ struct CheckOptions {
   CheckLevel level = CheckLevel::metadata;
   ReadShare share = {};
   bool store_reads = false;  ///< first has the store itself read and hash all that it has
-  bool vouch = true;     ///< say so of blocks of ingest authors that were hashed
-  unsigned threads = 0;  ///< 0: one per CPU
+  bool vouch = true;         ///< say so of blocks of ingest authors that were hashed
+  unsigned threads = 0;      ///< 0: one per CPU
   std::stop_token stop = {};
 };
 
@@ -44,7 +44,7 @@ struct CheckResult {
   std::uint64_t files = 0;
   std::uint64_t chunk_references = 0;
   std::uint64_t read_packs = 0;
-  std::uint64_t read_bytes = 0;  ///< of packs
+  std::uint64_t read_bytes = 0;          ///< of packs
   std::uint64_t store_read_objects = 0;  ///< by the store itself
   std::uint64_t store_read_bytes = 0;
   std::uint64_t vouched_blocks = 0;
