@@ -690,6 +690,14 @@ TEST_F(CompactInTheStore, ACopyIsDroppedByWhoHashesTheOther) {
   verify("dropped");
 }
 
+TEST_F(CompactInTheStore, WhatIsLeftOfAWastefulPackMovesHoweverSmall) {
+  commit_half_dead(*repository_, 2);
+  EXPECT_GT(run(*repository_).store_moved_bytes, 200'000U);
+  EXPECT_EQ(data_packs(*repository_).size(), 1U);
+  verify("moved");
+  run_to_the_end(*repository_);
+}
+
 TEST_F(CompactInTheStore, SmallPacksOfManyAuthorsBecomeOne) {
   // Each alone in a pack of his, they would be merged again and again.
   for (unsigned i = 0; i < 8; ++i) {

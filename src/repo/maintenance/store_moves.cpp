@@ -227,10 +227,12 @@ class StoreMover {
     std::copy(header.begin(), header.end(), draft.request.header.begin());
   }
 
-  /// A small pack made of one is no gain: with others' it is one pack, if it goes the other way.
+  /// A small pack made of one that was no larger is no gain: with others' it becomes one pack, if
+  /// it goes the other way.
   bool is_worth_a_pack(const Draft& draft) const {
+    const std::uint64_t bytes = draft.pack.stored_bytes + pack_tail_bytes(draft.pack.blocks.size());
     return draft.block_bytes() >= options_.pack_bytes / kSmallPackShare ||
-           draft.request.sources.size() > 1;
+           draft.request.sources.size() > 1 || bytes < draft.source_bytes;
   }
 
   void close(Draft draft) {
