@@ -252,6 +252,16 @@ TEST_F(LeasesTest, WhatWasToldToBeOverStaysSoAfterAStart) {
   }
 }
 
+TEST_F(LeasesTest, ATakeoverStaysOneAfterAStart) {
+  acquire("first", "exclusive", "maintain");
+  world_.clock.advance(seconds{100});
+  fence_of(acquire("second", "exclusive"));
+  Leases again{*world_.store, *world_.queue, world_.clock};
+  const auto live = again.list(repository());
+  ASSERT_EQ(live.size(), 1U) << "two would be live, each with its whole ttl";
+  EXPECT_EQ(live[0].row.id.hex(), id_of("second"));
+}
+
 TEST_F(LeasesTest, ALeaseThatARenewalFoundOverStaysSoAfterAStart) {
   acquire("lease");
   world_.clock.advance(seconds{100});
