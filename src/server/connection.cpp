@@ -241,7 +241,7 @@ class ServedConnection final : public Connection,
       reply = co_await wait_for_reply(**live, request);
       started = steady_clock::now();  // what was waited for is not how long it took
     } else {
-      auto& body = *std::get<std::unique_ptr<RequestBody>>(answer);
+      auto& body = std::get<std::unique_ptr<RequestBody>>(answer);
       reply = co_await take_body(parser, body, request, received);
     }
     reply.closes = reply.closes || !body_is_read();  // a body that nobody reads
@@ -349,9 +349,10 @@ class ServedConnection final : public Connection,
     return request;
   }
 
-  /// Feeds the body to whoever wants it; the reply to all of it, or to what went wrong.
-  asio::awaitable<Reply> take_body(Parser& parser, RequestBody& body, const Request& request,
-                                   std::uint64_t& received) {
+  /// Feeds the body to whoever wants it; the reply to all of it, or to what went wrong. Whoever
+  /// wanted it is gone then, and what he held, before anybody hears the reply.
+  asio::awaitable<Reply> take_body(Parser& parser, std::unique_ptr<RequestBody>& body,
+                                   const Request& request, std::uint64_t& received) {
     if (beast::iequals(parser.get()[http::field::expect], "100-continue")) {
       static constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
       const Deadline deadline{*this,
@@ -361,15 +362,24 @@ class ServedConnection final : public Connection,
     std::exception_ptr failure;
     try {
       if (parser.chunked()) {
-        co_await take_chunks(parser, body, received);
+        co_await take_chunks(parser, *body, received);
       } else {
-        co_await take_known_length(body, received);
+        co_await take_known_length(*body, received);
       }
-      const auto finish = [&] { return body.finish(); };
+      const auto finish = [&] {
+        Reply reply = body->finish();
+        body.reset();
+        return reply;
+      };
       co_return co_await run_blocking(parts_.disk, finish);
     } catch (...) {
       failure = std::current_exception();
     }
+    const auto drop = [&] {
+      body.reset();
+      return true;
+    };
+    co_await run_blocking(parts_.disk, drop);
     co_return parts_.service.failure(request, failure);
   }
 
