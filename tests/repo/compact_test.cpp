@@ -674,6 +674,24 @@ TEST_F(CompactInTheStore, ABlockOfWhichLittleIsDeadMovesWholeAndStays) {
   run_to_the_end(*repository_);
 }
 
+TEST_F(CompactInTheStore, ABlockThatIsHalfDeadComesAlongWhereItIsSmall) {
+  Files files = random_files(1, 10);
+  const Files small = random_files(100, 4, 20'000);  // in one block
+  files.insert(small.begin(), small.end());
+  const SnapshotId old = commit(*repository_, files);
+  for (const char* const name : {"file1", "file2", "file3", "file4", "file100", "file101"}) {
+    files.erase(name);
+  }
+  commit(*repository_, files);
+  remove(*repository_, old);
+  pass(kOverGrace);
+  const CompactResult result = run(*repository_);
+  EXPECT_GT(result.store_moved_bytes, 6U * 200'000U + 4U * 20'000U);
+  EXPECT_LT(result.written_bytes, 20'000U);
+  verify("moved");
+  run_to_the_end(*repository_);
+}
+
 TEST_F(CompactInTheStore, ACopyIsDroppedByWhoHashesTheOther) {
   const Files files = random_files(1, 5);
   commit(*repository_, files);

@@ -147,23 +147,35 @@ class StoreMover {
       return;
     }
     const IndexedPack& entry = entries.front();
+    std::vector<Judged> blocks;
     for (const BlockEntry& block : entry.description.blocks) {
-      switch (judge(planned, block)) {
-        case Judgement::dead: break;
-        case Judgement::whole:
-          ++share.wanted;
-          add_to_draft(entry, planned, block);
-          break;
-        case Judgement::left: share.leaves_some = true; break;
+      if (const auto judged = judge(planned, block)) {
+        blocks.push_back(*judged);
+      } else {
+        share.leaves_some = true;
+      }
+    }
+    choose(blocks);
+    for (const Judged& judged : blocks) {
+      if (judged.moves) {
+        ++share.wanted;
+        add_to_draft(entry, planned, *judged.block);
+      } else if (judged.dead_share < 1) {
+        share.leaves_some = true;
       }
     }
   }
 
-  enum class Judgement { dead, whole, left };
+  struct Judged {
+    const BlockEntry* block = nullptr;
+    double dead_share = 0;
+    bool moves = false;
 
-  /// A block moves as it is if so little of it is dead that the new pack is not wasteful for it:
-  /// else the next run would move it again.
-  Judgement judge(const PlannedPack& from, const BlockEntry& block) const {
+    double dead_bytes() const noexcept { return block->stored_bytes * dead_share; }
+  };
+
+  /// nullopt: it holds a chunk of which another copy is in the store.
+  std::optional<Judged> judge(const PlannedPack& from, const BlockEntry& block) const {
     std::uint64_t live = 0;
     std::uint64_t all = 0;
     for (const ChunkEntry& chunk : block.chunks) {
@@ -173,12 +185,36 @@ class StoreMover {
       // Which of two copies stays is for those to say who hash the other.
       if (from.has_copies) {
         const auto keeper = keeper_of(repository_.index(), plan_.stored, chunk.id);
-        if (keeper && keeper->pack != from.id) return Judgement::left;
+        if (keeper && keeper->pack != from.id) return std::nullopt;
       }
     }
-    if (live == 0) return Judgement::dead;
-    const double dead_share = 1.0 - static_cast<double>(live) / static_cast<double>(all);
-    return dead_share <= options_.threshold ? Judgement::whole : Judgement::left;
+    return Judged{&block, 1.0 - static_cast<double>(live) / static_cast<double>(all)};
+  }
+
+  /// Blocks move as they are, with what is dead in them, as long as so little is that the new pack
+  /// is not wasteful for it: else the next run would move it again. Of those that have more, the
+  /// least dead ones come along with the others' neighbours.
+  void choose(std::vector<Judged>& blocks) const {
+    double taken = 0;
+    double dead = 0;
+    std::vector<Judged*> others;
+    for (Judged& judged : blocks) {
+      judged.moves = judged.dead_share < 1 && judged.dead_share <= options_.threshold;
+      if (judged.moves) {
+        taken += judged.block->stored_bytes;
+        dead += judged.dead_bytes();
+      } else if (judged.dead_share < 1) {
+        others.push_back(&judged);
+      }
+    }
+    std::sort(others.begin(), others.end(),
+              [](const Judged* a, const Judged* b) { return a->dead_share < b->dead_share; });
+    for (Judged* const judged : others) {
+      taken += judged->block->stored_bytes;
+      dead += judged->dead_bytes();
+      if (dead > taken * options_.threshold / 2) return;
+      judged->moves = true;
+    }
   }
 
   void add_to_draft(const IndexedPack& entry, const PlannedPack& planned, const BlockEntry& block) {
