@@ -96,7 +96,7 @@ def half_of_it_is_dead(world):
 def a_suspended_compaction_changes_nothing_after_the_takeover(world):
     world.begin()
     source = half_of_it_is_dead(world)
-    process = world.start("--limit-upload", "300K", "compact", "--now", "--threshold", "1")
+    process = world.start("--limit-upload", "300K", "compact", "--now", "--reseal", "--threshold", "1")  # through the client
     wait_until(lambda: any(each["kind"] == "exclusive" for each in world.leases()), "the compaction has its lease")
     fence = max(each["fence"] for each in world.leases())
     locks = world.second("lock", "list")
