@@ -121,6 +121,23 @@ def connections_are_kept(server):
         check(bodies == [b"%d" % i for i in range(10)], "pipelined requests got %s" % bodies)
 
 
+def what_follows_a_body_is_the_next_request(server):
+    """However both come: with the header, or after it."""
+    server.start().make_repository()
+    for size in (1, 100, 5000, 300_000, 3 << 20):
+        bodies = [os.urandom(size) for _ in range(3)]
+        with contextlib.closing(server.raw()) as connection:
+            def send(connection=connection, bodies=bodies):
+                connection.sendall(b"".join(request_text("POST", "/repo/data/" + name_of(body), "Content-Length: %d" % len(body)) + body
+                                            + request_text("HEAD", "/repo/data/" + name_of(body)) for body in bodies))
+                connection.shutdown(socket.SHUT_WR)
+            thread = threading.Thread(target=send)
+            thread.start()
+            got = receive(connection, until_end=True)
+            thread.join()
+        check(got.count(b"HTTP/1.1 200 ") == got.count(b"HTTP/1.1 ") == 6, "bodies of %d bytes: %r" % (size, got[:1000]))
+
+
 def lists_come_in_both_versions(server):
     server.start().make_repository()
     name = server.put(b"bytes")
@@ -269,5 +286,6 @@ def changes_are_told(server):
 
 if __name__ == "__main__":
     main(objects_come_and_go, ranges_have_exact_lengths, bodies_may_come_in_chunks, who_expects_to_continue_is_told,
-         connections_are_kept, lists_come_in_both_versions, long_lists_are_whole, who_sends_a_refused_body_reads_the_answer,
+         connections_are_kept, what_follows_a_body_is_the_next_request,
+         lists_come_in_both_versions, long_lists_are_whole, who_sends_a_refused_body_reads_the_answer,
          slow_clients_are_cut_off, changes_are_told)
