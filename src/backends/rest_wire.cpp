@@ -44,6 +44,21 @@ bool is_transient(int status) {
   }
 }
 
+/// A role that may do less, an older server, a plan that it does not like: the client does it.
+bool is_other_way_left(int status) {
+  switch (status) {
+    case 400:
+    case 403:
+    case 404:
+    case 405:
+    case 409:
+    case 413:
+    case 422:
+    case 501: return true;
+    default: return false;
+  }
+}
+
 std::optional<std::uint64_t> parse_number(std::string_view text) {
   std::uint64_t value = 0;
   const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), value);
@@ -637,19 +652,10 @@ std::optional<CompactionAnswer> RestWire::compact(const CompactionPlan& plan) {
   };
   const HttpReply reply = perform(call);
   if (answer) return answer;
-  switch (reply.status) {
-    case 403:  // a role that may do less, an older server, a plan that it does not like: there is
-    case 404:  // another way
-    case 405:
-    case 409:
-    case 413:
-    case 422:
-    case 400:
-    case 501:
-      log::info("{}: the server does not compact: {}", location(), failure({}, reply).message());
-      return std::nullopt;
-    default: throw failure(call.what, reply);
-  }
+  const Error error = failure(call.what, reply);
+  if (!is_other_way_left(reply.status)) throw error;
+  log::info("the server does not compact: {}", error.message());
+  return std::nullopt;
 }
 
 bool RestWire::shows_times() {
