@@ -373,11 +373,12 @@ std::vector<ObjectRow> Catalog::objects_after(std::int64_t repository,
                                               const std::optional<ObjectName>& last,
                                               std::size_t at_most) {
   std::vector<ObjectRow> found;
+  const ObjectName after = last.value_or(ObjectName{});  // lives as long as the statement reads it
   auto row = database_.query(
       "SELECT type, name, bytes, token, stored_at_ns, sequence FROM objects"
       " WHERE repository = ?1 AND (type, name) > (?2, ?3) ORDER BY type, name LIMIT ?4");
-  row.bind(repository, last ? format::directory_name(last->type) : std::string_view{},
-           last ? last->id : ObjectId{}, at_most);
+  row.bind(repository, last ? format::directory_name(after.type) : std::string_view{}, after.id,
+           at_most);
   while (row.step()) {
     found.push_back({{type_of(row, 0), row.id<ObjectId>(1)},
                      row.number<std::uint64_t>(2),
