@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "backends/forwarding_backend.h"
 #include "base/error.h"
 #include "base/sha256.h"
 
@@ -13,31 +14,19 @@ namespace vgerfs::backends {
 namespace {
 
 using format::ObjectName;
-using format::ObjectType;
 using nlohmann::json;
 
 /// What is sent under a lease.
-class FencedBackend final : public Backend {
+class FencedBackend final : public ForwardingBackend {
  public:
-  FencedBackend(FencedStore& store, FencePtr fence) : store_(store), fence_(std::move(fence)) {}
+  FencedBackend(FencedStore& store, FencePtr fence)
+      : ForwardingBackend(store.whole()), store_(store), fence_(std::move(fence)) {}
 
-  void read(const ObjectName& name, std::uint64_t offset, MutableBytes out) override {
-    store_.whole().read(name, offset, out);
-  }
   void write(const ObjectName& name, ByteView bytes) override {
     store_.write_under(fence_, name, bytes);
   }
   void barrier() override { store_.barrier_under(fence_); }
-  std::optional<ObjectInfo> stat(const ObjectName& name) override {
-    return store_.whole().stat(name);
-  }
-  void list(ObjectType type, const std::function<void(const ObjectInfo&)>& each) override {
-    store_.whole().list(type, each);
-  }
   void remove(const ObjectName& name) override { store_.remove_under(fence_, name); }
-  Capabilities capabilities() const override { return store_.whole().capabilities(); }
-  StoreServices* services() noexcept override { return store_.whole().services(); }
-  std::string location() const override { return store_.whole().location(); }
 
  private:
   FencedStore& store_;

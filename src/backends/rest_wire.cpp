@@ -98,6 +98,7 @@ std::optional<format::ChainHead> chain_head(const HttpReply& reply) {
   if (!sequence || !hash) return std::nullopt;
   return format::ChainHead{*sequence, hash->bytes()};
 }
+
 std::string fence_header(std::uint64_t fence) { return fmt::format("Vgerfs-Fence: {}", fence); }
 
 std::string authorization(const RestLocation& location, const RemoteOptions& options) {

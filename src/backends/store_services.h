@@ -97,9 +97,11 @@ class StoreServices {
   /// Null: this store keeps no leases, so that one is just an object. Throws busy, naming the
   /// holder, if an exclusive one is wanted and another is live; denied; what `Backend::write`
   /// throws.
-  virtual std::unique_ptr<StoreLease> acquire_lease(const WantedLease& wanted);
+  virtual std::unique_ptr<StoreLease> acquire_lease(const WantedLease& /*wanted*/) {
+    return nullptr;
+  }
   /// Those that are live; nullopt: this store keeps none.
-  virtual std::optional<std::vector<ListedStoreLease>> leases();
+  virtual std::optional<std::vector<ListedStoreLease>> leases() { return std::nullopt; }
 
   /// Makes packs of blocks of others. What it says was made is durable and visible. nullopt if the
   /// store does not do that, or not this: nothing is made then. Throws what `Backend::write`

@@ -211,7 +211,6 @@ Answer Api::changes(const Request& request, const ApiRoute& route) {
 }
 
 Answer Api::verify(const Request& request, const ApiRoute& route) {
-  const Principal principal = parts_.access.authenticated(request);
   if (request.method != Method::post) {
     const Repository repository =
         parts_.access.reading(request, *route.repository, ObjectType::pack);
@@ -224,6 +223,7 @@ Answer Api::verify(const Request& request, const ApiRoute& route) {
                        {"damaged", list_of(catalog.damages(repository.id, kMaxDamages))},
                        {"damaged_objects", catalog.damage_count(repository.id)}});
   }
+  const Principal principal = parts_.access.authenticated(request);
   parts_.access.demand(request, principal, *route.repository, {.verb = Verb::verify});
   const Repository repository = parts_.access.existing(*route.repository);
   return std::make_unique<JsonBody>(kMaxVerifyBytes, [this, repository](const json& body) {

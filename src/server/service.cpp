@@ -249,9 +249,7 @@ Reply Service::create(const Request& request, const CreateRoute& route) {
 }
 
 Reply Service::list(const Request& request, const ListRoute& route) {
-  const Principal principal = access_.authenticated(request);
-  access_.demand(request, principal, route.repository, {.verb = Verb::read, .type = route.type});
-  const Repository repository = access_.existing(route.repository);
+  const Repository repository = access_.reading(request, route.repository, route.type);
   if (route.type == ObjectType::lock) parts_.leases.remove_dead(repository);
   ListText text{list_version(request.accept), parts_.store.directory().uploads()};
   const auto head = parts_.store.list(repository, route.type,
@@ -266,10 +264,7 @@ Reply Service::list(const Request& request, const ListRoute& route) {
 }
 
 Reply Service::read(const Request& request, const ReadRoute& route) {
-  const Principal principal = access_.authenticated(request);
-  access_.demand(request, principal, route.repository,
-                 {.verb = Verb::read, .type = route.object.type});
-  const Repository repository = access_.existing(route.repository);
+  const Repository repository = access_.reading(request, route.repository, route.object.type);
   const auto object = parts_.store.open(repository, route.object);
   if (!object) throw HttpError{404, "there is no such object"};
 

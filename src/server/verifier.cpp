@@ -10,7 +10,7 @@
 
 #include "base/error.h"
 #include "base/sha256.h"
-#include "format/pack_layout.h"
+#include "server/pack_file.h"
 #include "server/repository_files.h"
 
 namespace vgerfs::server {
@@ -30,26 +30,6 @@ std::string begin_of(const OpenObject& object, std::size_t bytes) {
   const MutableBytes out{reinterpret_cast<std::byte*>(begin.data()), begin.size()};
   begin.resize(read_at(object.fd->get(), out, 0, "an object"));
   return begin;
-}
-
-Bytes part_of(const OpenObject& object, std::uint64_t offset, std::size_t bytes) {
-  Bytes part(bytes);
-  if (read_at(object.fd->get(), part, offset, "a pack") != bytes) {
-    throw Error{ErrorCode::corrupt, "it became shorter while it was read"};
-  }
-  return part;
-}
-
-/// Header, table and trailer. Throws corrupt.
-void examine_pack(const OpenObject& pack) {
-  if (pack.bytes < format::kPackHeaderBytes + format::kPackTrailerBytes) {
-    throw Error{ErrorCode::corrupt, "it is too short for a pack"};
-  }
-  format::parse_pack_header(part_of(pack, 0, format::kPackHeaderBytes));
-  const Bytes trailer =
-      part_of(pack, pack.bytes - format::kPackTrailerBytes, format::kPackTrailerBytes);
-  const std::size_t tail = format::parse_pack_trailer(trailer, pack.bytes);
-  format::parse_pack_table(part_of(pack, pack.bytes - tail, tail), pack.bytes);
 }
 
 }  // namespace
@@ -293,7 +273,7 @@ std::string Verifier::examine(const Repository& repository, const ObjectRow& obj
     }
     if (is_ours && object.name.type == ObjectType::pack) {
       ++result.packs;
-      examine_pack(*file);
+      PackFile{*file};  // throws if header or table are wrong
     }
     return {};
   } catch (const Error& error) {
