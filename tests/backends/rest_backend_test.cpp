@@ -435,7 +435,7 @@ TEST_F(RestBackendTest, AServerThatIgnoresRangesIsReadAllTheSame) {
 }
 
 TEST_F(RestBackendTest, WhatCameWholeIsNotAskedForAgain) {
-  const auto backend = open_rest_backend(url(), patient_options());
+  const auto backend = open_rest_backend(url(), patient_options(milliseconds{1'000}));
   // It promises more than a part has, and says no more.
   proxy_.answer_with(
       "HTTP/1.1 206 Part\r\nContent-Range: bytes 4-6/10\r\nContent-Length: 9\r\n\r\n456");

@@ -31,6 +31,7 @@ backends::RemoteOptions options() {
   backends::RemoteOptions options;
   options.token = RestServer::kToken;
   options.first_pause = std::chrono::milliseconds{1};
+  options.retry_time = std::chrono::milliseconds{3'000};  // a list that is none is asked for again
   return options;
 }
 
