@@ -506,29 +506,14 @@ void RestWire::remove(const ObjectName& name, std::optional<std::uint64_t> fence
 std::optional<RestChanges> RestWire::changes(std::uint64_t since) {
   const auto url = api_url("changes");
   if (!url) return std::nullopt;
-  std::string text;
-  bool is_too_long = false;
-  Call call{{.url = fmt::format("{}?since={}", *url, since)}, "asking what is new"};
-  call.prepare = [&](HttpRequest&) { text.clear(); };
-  call.request.take = [&](const HttpReply&, ByteView piece) {
-    is_too_long = piece.size() > kMaxAnswerBytes - text.size();
-    if (!is_too_long) text += text_of(piece);
-    return !is_too_long;
-  };
+  const std::string what = "asking what is new";
   std::optional<RestChanges> changes;
-  call.objection = [&](const HttpReply& reply) -> std::string {
-    if (!reply.is_success()) return {};
-    if (is_too_long) return "the answer is too long";
-    try {
-      changes = parse_rest_changes(text);
-      return {};
-    } catch (const Error& error) {
-      return error.message();
-    }
-  };
-  const HttpReply reply = perform(call);
-  if (reply.status == 404 || reply.status == 410) return std::nullopt;
-  if (!reply.is_success()) throw failure(call.what, reply);
+  const ApiAnswer answer =
+      ask(HttpMethod::get, fmt::format("{}?since={}", *url, since), {}, what,
+          [&](const std::string& text) { changes = parse_rest_changes(text); });
+  const int status = answer.reply.status;
+  if (status == 404 || status == 410) return std::nullopt;
+  if (!answer.reply.is_success()) throw failure(what, answer.reply);
   return changes;
 }
 
@@ -602,59 +587,62 @@ void RestWire::find_sizes(std::vector<ObjectInfo>& objects,
   std::erase_if(objects, [&](const ObjectInfo&) { return is_gone[i++] != 0; });
 }
 
-std::optional<RestWire::ApiAnswer> RestWire::ask_api(HttpMethod method, std::string_view word,
-                                                     const std::string& body,
-                                                     const std::string& what) {
-  const auto url = api_url(word);
-  if (!url) return std::nullopt;
+RestWire::ApiAnswer RestWire::ask(HttpMethod method, const std::string& url,
+                                  const std::string& body, const std::string& what,
+                                  const std::function<void(const std::string&)>& understand) {
   ApiAnswer answer;
-  Call call{{.method = method, .url = *url, .body = bytes_of(body)}, what};
+  bool is_too_long = false;
+  Call call{{.method = method, .url = url, .body = bytes_of(body)}, what};
   if (method == HttpMethod::post) call.request.headers = {"Content-Type: application/json"};
-  call.prepare = [&](HttpRequest&) { answer.text.clear(); };
-  call.request.take = [&](const HttpReply&, ByteView piece) {
-    answer.text += text_of(piece);
-    return answer.text.size() <= kMaxAnswerBytes;
+  call.prepare = [&](HttpRequest&) {
+    answer.text.clear();
+    is_too_long = false;
   };
-  answer.reply = perform(call);
-  switch (answer.reply.status) {
-    case 404:
-    case 405:
-    case 501: return std::nullopt;
-    default: break;
-  }
-  if (!answer.reply.is_success()) answer.text = answer.reply.text;
-  return answer;
-}
-
-std::optional<CompactionAnswer> RestWire::compact(const CompactionPlan& plan) {
-  const std::optional<std::string> url = api_url("compact");
-  if (!url) return std::nullopt;
-  const std::string text = compaction_plan_text(plan);
-  std::string answered;
-  std::optional<CompactionAnswer> answer;
-  Call call{{.method = HttpMethod::post,
-             .url = *url,
-             .headers = {"Content-Type: application/json"},
-             .body = bytes_of(text)},
-            "having packs compacted"};
-  call.prepare = [&](HttpRequest&) { answered.clear(); };
   call.request.take = [&](const HttpReply&, ByteView piece) {
-    answered += text_of(piece);
-    return answered.size() <= kMaxAnswerBytes;
+    is_too_long = piece.size() > kMaxAnswerBytes - answer.text.size();
+    if (!is_too_long) answer.text += text_of(piece);
+    return !is_too_long;
   };
   call.objection = [&](const HttpReply& reply) -> std::string {
     if (!reply.is_success()) return {};
+    if (is_too_long) return "the answer is too long";
     try {
-      answer = parse_compaction_answer(answered, plan);
+      if (understand) understand(answer.text);
       return {};
     } catch (const Error& error) {
       return error.message();
     }
   };
-  const HttpReply reply = perform(call);
-  if (answer) return answer;
-  const Error error = failure(call.what, reply);
-  if (!is_other_way_left(reply.status)) throw error;
+  answer.reply = perform(call);
+  if (!answer.reply.is_success()) answer.text = answer.reply.text;
+  return answer;
+}
+
+std::optional<RestWire::ApiAnswer> RestWire::ask_api(HttpMethod method, std::string_view word,
+                                                     const std::string& body,
+                                                     const std::string& what) {
+  const auto url = api_url(word);
+  if (!url) return std::nullopt;
+  ApiAnswer answer = ask(method, *url, body, what, {});
+  switch (answer.reply.status) {
+    case 404:
+    case 405:
+    case 501: return std::nullopt;
+    default: return answer;
+  }
+}
+
+std::optional<CompactionAnswer> RestWire::compact(const CompactionPlan& plan) {
+  const auto url = api_url("compact");
+  if (!url) return std::nullopt;
+  const std::string what = "having packs compacted";
+  std::optional<CompactionAnswer> made;
+  const ApiAnswer answer =
+      ask(HttpMethod::post, *url, compaction_plan_text(plan), what,
+          [&](const std::string& text) { made = parse_compaction_answer(text, plan); });
+  if (made) return made;
+  const Error error = failure(what, answer.reply);
+  if (!is_other_way_left(answer.reply.status)) throw error;
   log::info("the server does not compact: {}", error.message());
   return std::nullopt;
 }

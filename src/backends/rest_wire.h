@@ -78,6 +78,9 @@ class RestWire {
   std::string url(const format::ObjectName& name) const;
   std::optional<std::string> api_url(std::string_view call);
   HttpReply perform(Call& call);
+  /// Takes the whole answer. What `understand` throws Error for is asked for again.
+  ApiAnswer ask(HttpMethod method, const std::string& url, const std::string& body,
+                const std::string& what, const std::function<void(const std::string&)>& understand);
   void learn(const HttpReply& reply);
   void expect_absence(const format::ObjectName& name);
   void note_presence(format::ObjectType type);
