@@ -12,6 +12,16 @@ include(PrecompiledHeaders)
 add_custom_target(header_check COMMENT "Every header compiles alone")
 add_custom_target(generated COMMENT "Generated sources")
 
+# VGERFS_UNITY: foreign headers cost more than our code, so several sources are compiled as one. What such sources have in
+# their unnamed namespaces needs names that differ; builds without the option hold each source to include what it uses.
+function(vgerfs_unity target)
+  set_target_properties(${target} PROPERTIES UNITY_BUILD ${VGERFS_UNITY} UNITY_BUILD_BATCH_SIZE 10)
+  if(VGERFS_UNITY AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    # Of what a source keeps to itself, g++ thinks that others share it.
+    target_compile_options(${target} PRIVATE -Wno-subobject-linkage)
+  endif()
+endfunction()
+
 # vgerfs_library(<name> [SOURCES <file>...] [PROTOS <file.proto>...] [DEPS <target>...])
 #
 # Static library vgerfs_<name>, alias vgerfs::<name>, for the folder of the calling CMakeLists.txt; its headers are
@@ -31,6 +41,7 @@ function(vgerfs_library name)
     set(scope PUBLIC)
     target_link_libraries(${target} PRIVATE vgerfs_warnings)
     vgerfs_precompiled(${target} libraries)
+    vgerfs_unity(${target})
   else()
     add_library(${target} INTERFACE)
     set(scope INTERFACE)
@@ -111,9 +122,9 @@ endfunction()
 # vgerfs_test(<name> SOURCES <file>... [DEPS <target>...] [LABELS <label>...] [TIMEOUT <seconds>])
 #
 # GoogleTest program test_<name>; every TEST is a ctest test "<name>.<Suite>.<Test>" with the label `unit` unless LABELS
-# says otherwise. Property tests add DEPS rapidcheck rapidcheck_gtest.
+# says otherwise. A folder has one program, and more only for what needs a process of its own.
 #
-#   vgerfs_test(pack_writer SOURCES pack_writer_test.cpp DEPS vgerfs::repo)
+#   vgerfs_test(crypto SOURCES aead_test.cpp mac_test.cpp DEPS vgerfs::crypto)
 function(vgerfs_test name)
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "TIMEOUT" "SOURCES;DEPS;LABELS")
   if(arg_UNPARSED_ARGUMENTS)
@@ -133,11 +144,30 @@ function(vgerfs_test name)
   target_compile_definitions(test_${name} PRIVATE VGERFS_TEST_DATA="${CMAKE_CURRENT_SOURCE_DIR}/data")
   target_link_libraries(test_${name} PRIVATE ${arg_DEPS} GTest::gmock GTest::gtest_main vgerfs_warnings)
   vgerfs_precompiled(test_${name} tests)
-  gtest_discover_tests(test_${name}
-    TEST_PREFIX ${name}.
-    DISCOVERY_MODE PRE_TEST
-    DISCOVERY_TIMEOUT 120
-    PROPERTIES TIMEOUT ${arg_TIMEOUT} LABELS "${arg_LABELS}")
+  vgerfs_unity(test_${name})
+  if(VGERFS_SANITIZE)
+    vgerfs_test_shards(${name} ${arg_SOURCES})
+  else()
+    gtest_discover_tests(test_${name}
+      TEST_PREFIX ${name}.
+      DISCOVERY_MODE PRE_TEST
+      DISCOVERY_TIMEOUT 120
+      PROPERTIES TIMEOUT ${arg_TIMEOUT} LABELS "${arg_LABELS}")
+  endif()
+endfunction()
+
+# With a sanitizer a process takes longer to start than most tests to run: each of the ctest tests "<name>.<n>" is a share
+# of the program's, some four sources' worth. `arg_LABELS` is the caller's.
+function(vgerfs_test_shards name)
+  math(EXPR shards "(${ARGC} + 6) / 4")
+  math(EXPR last "${shards} - 1")
+  foreach(shard RANGE ${last})
+    add_test(NAME ${name}.${shard} COMMAND test_${name})
+    set_tests_properties(${name}.${shard} PROPERTIES
+      ENVIRONMENT "GTEST_TOTAL_SHARDS=${shards};GTEST_SHARD_INDEX=${shard};GTEST_BRIEF=1"
+      LABELS "${arg_LABELS}"
+      TIMEOUT 1800)
+  endforeach()
 endfunction()
 
 # vgerfs_system_test(<name> <script.sh|script.py> [ARGS <arg>...] [LABELS <label>...] [TIMEOUT <seconds>] [SERIAL])

@@ -9,6 +9,8 @@
 
 namespace vgerfs {
 
+inline constexpr std::uint32_t kNsPerSecond = 1'000'000'000;
+
 /// Nanoseconds since the Unix epoch in two parts; may lie before it (ns is always 0 … 999 999 999).
 struct Timestamp {
   std::int64_t s = 0;

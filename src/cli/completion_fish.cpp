@@ -5,7 +5,7 @@
 namespace vgerfs::cli {
 namespace {
 
-std::string quoted(const std::string& text) {
+std::string fish_quoted(const std::string& text) {
   std::string result = "'";
   for (const char c : text) {
     if (c == '\'' || c == '\\') result += '\\';
@@ -44,7 +44,7 @@ std::string value_of(CompletionValue value, const std::vector<std::string>& word
     case CompletionValue::file: return " -r -F";
     case CompletionValue::directory: return " -x -a '(__fish_complete_directories)'";
     case CompletionValue::words:
-      return fmt::format(" -x -a {}", quoted(fmt::format("{}", fmt::join(words, " "))));
+      return fmt::format(" -x -a {}", fish_quoted(fmt::format("{}", fmt::join(words, " "))));
   }
   return "";
 }
@@ -56,7 +56,7 @@ std::string fish_completion(const CompletionCommand& program) {
   std::string script = fmt::format("# Made by `vgerfs-admin completion fish`.\n{} -f\n", kComplete);
   visit(program, [&](const CompletionCommand& command) {
     const std::string condition = seen(command, program);
-    const std::string when = condition.empty() ? "" : fmt::format(" -n {}", quoted(condition));
+    const std::string when = condition.empty() ? "" : fmt::format(" -n {}", fish_quoted(condition));
     std::vector<std::string> names;
     for (const CompletionCommand& child : command.children) names.push_back(child.name);
     const std::string choose = condition.empty()
@@ -65,8 +65,8 @@ std::string fish_completion(const CompletionCommand& program) {
                                                  condition, fmt::join(names, " "));
     script += '\n';
     for (const CompletionCommand& child : command.children) {
-      script += fmt::format("{} -n {} -a {} -d {}\n", kComplete, quoted(choose), child.name,
-                            quoted(child.help));
+      script += fmt::format("{} -n {} -a {} -d {}\n", kComplete, fish_quoted(choose), child.name,
+                            fish_quoted(child.help));
     }
     for (const CompletionOption& option : command.options) {
       script += kComplete + when;
@@ -74,7 +74,7 @@ std::string fish_completion(const CompletionCommand& program) {
         script += name.starts_with("--") ? " -l " + name.substr(2) : " -s " + name.substr(1);
       }
       script +=
-          fmt::format(" -d {}{}\n", quoted(option.help), value_of(option.value, option.words));
+          fmt::format(" -d {}{}\n", fish_quoted(option.help), value_of(option.value, option.words));
     }
     switch (command.argument) {
       case CompletionValue::file: script += fmt::format("{}{} -F\n", kComplete, when); break;
@@ -83,7 +83,7 @@ std::string fish_completion(const CompletionCommand& program) {
         break;
       case CompletionValue::words:
         script += fmt::format("{}{} -a {}\n", kComplete, when,
-                              quoted(fmt::format("{}", fmt::join(command.argument_words, " "))));
+                              fish_quoted(fmt::format("{}", fmt::join(command.argument_words, " "))));
         break;
       case CompletionValue::none:
       case CompletionValue::text: break;

@@ -6,7 +6,7 @@ namespace vgerfs::cli {
 namespace {
 
 /// For use inside single quotes and inside the [ ] and : of _arguments.
-std::string quoted(const std::string& text) {
+std::string zsh_quoted(const std::string& text) {
   std::string result;
   for (const char c : text) {
     if (c == '\'') {
@@ -43,7 +43,7 @@ std::string function(const CompletionCommand& command) {
   std::string text = fmt::format("{}() {{\n  local -a options=(\n", function_name(command));
   for (const CompletionOption& option : command.options) {
     for (const std::string& name : option.names) {
-      text += fmt::format("    '*{}[{}]{}'\n", name, quoted(option.help),
+      text += fmt::format("    '*{}[{}]{}'\n", name, zsh_quoted(option.help),
                           action(option.value, option.words));
     }
   }
@@ -60,7 +60,7 @@ std::string function(const CompletionCommand& command) {
       "  _arguments -s -C \"${options[@]}\" '1:command:->command' '*::argument:->rest'\n"
       "  case $state in\n    command)\n      local -a commands=(\n";
   for (const CompletionCommand& child : command.children) {
-    text += fmt::format("        '{}:{}'\n", child.name, quoted(child.help));
+    text += fmt::format("        '{}:{}'\n", child.name, zsh_quoted(child.help));
   }
   text +=
       "      )\n      _describe command commands\n      ;;\n    rest)\n      case $line[1] in\n";

@@ -7,7 +7,6 @@
 namespace vgerfs::fs {
 namespace {
 
-using Kind = CatalogItem::Kind;
 
 /// What a manifest says is checked where it is opened; here once more, since it becomes a path.
 bool is_file_name(std::string_view name) {
@@ -15,10 +14,10 @@ bool is_file_name(std::string_view name) {
          name.find_first_of(std::string_view{"/\0", 2}) == name.npos;
 }
 
-CatalogItem directory(Timestamp time) { return {.kind = Kind::directory, .time = time}; }
+CatalogItem directory(Timestamp time) { return {.kind = CatalogItem::Kind::directory, .time = time}; }
 
 CatalogItem link(std::string target, Timestamp time) {
-  return {.kind = Kind::link, .time = time, .text = std::move(target)};
+  return {.kind = CatalogItem::Kind::link, .time = time, .text = std::move(target)};
 }
 
 CatalogItem& child_directory(CatalogItem& parent, const std::string& name, Timestamp now) {
@@ -33,13 +32,13 @@ void add_to_line(CatalogItem& root, const repo::ListedSnapshot& listed, Timestam
       child_directory(child_directory(hosts, snapshot.host, now), snapshot.source, now);
   line.children.insert_or_assign(
       listed.time_name,
-      CatalogItem{.kind = Kind::snapshot, .time = snapshot.time, .snapshot = listed.snapshot});
+      CatalogItem{.kind = CatalogItem::Kind::snapshot, .time = snapshot.time, .snapshot = listed.snapshot});
   line.children.insert_or_assign(std::string{kLatestName}, link(listed.time_name, snapshot.time));
 }
 
 void add_to_ids(CatalogItem& root, const repo::ListedSnapshot& listed, bool in_line) {
   const repo::Snapshot& snapshot = *listed.snapshot;
-  CatalogItem item{.kind = Kind::snapshot, .time = snapshot.time, .snapshot = listed.snapshot};
+  CatalogItem item{.kind = CatalogItem::Kind::snapshot, .time = snapshot.time, .snapshot = listed.snapshot};
   if (in_line) {
     item = link(fmt::format("../{}/{}/{}/{}", kSnapshotsName, snapshot.host, snapshot.source,
                             listed.time_name),
@@ -64,8 +63,8 @@ bool same_children(const CatalogItem& a, const CatalogItem& b) {
 
 /// Cookies and times of what was there before; new cookies for what came.
 void carry_over(CatalogItem& item, const CatalogItem* previous, Timestamp now) {
-  if (item.kind != Kind::directory) return;
-  if (previous != nullptr && previous->kind != Kind::directory) previous = nullptr;
+  if (item.kind != CatalogItem::Kind::directory) return;
+  if (previous != nullptr && previous->kind != CatalogItem::Kind::directory) previous = nullptr;
   item.next_cookie = previous != nullptr ? previous->next_cookie : kFirstCookie;
   item.time = previous != nullptr && same_children(item, *previous) ? previous->time : now;
   for (auto& [name, child] : item.children) {
@@ -85,7 +84,7 @@ void compare(const std::string& path, const CatalogItem& now, const CatalogItem&
     const auto found = now.children.find(name);
     if (found == now.children.end() || !same(found->second, child)) {
       changes.emplace_back(path, name);
-    } else if (child.kind == Kind::directory) {
+    } else if (child.kind == CatalogItem::Kind::directory) {
       compare(join_path(path, name), found->second, child, changes);
     }
   }
@@ -118,7 +117,7 @@ Catalog::Catalog(const Catalog& previous, const repo::SnapshotList& list, Timest
   for (const repo::UnreadableSnapshot& unreadable : list.unreadable) {
     root_.children.find(kIdsName)->second.children.insert_or_assign(
         unreadable.id.hex(),
-        CatalogItem{.kind = Kind::unreadable, .time = now, .text = unreadable.reason});
+        CatalogItem{.kind = CatalogItem::Kind::unreadable, .time = now, .text = unreadable.reason});
   }
   carry_over(root_, &previous.root_, now);
 }

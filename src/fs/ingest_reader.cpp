@@ -47,14 +47,14 @@ void visit_stretches(const ContentView& view, std::uint64_t start, std::uint64_t
     return;
   }
   // In portions: most callers stop early.
-  constexpr std::size_t kPortion = 64;
+  constexpr std::size_t kPieces = 64;
   std::shared_ptr<const StoredContent> stored;  // one for the content's life
   std::optional<StoredExtents> extents;
   while (start < end) {
     std::vector<ContentPiece> pieces;
     {
       const std::lock_guard lock{view.content->mutex()};
-      pieces = view.content->pieces(start, end, kPortion);
+      pieces = view.content->pieces(start, end, kPieces);
       if (!stored) stored = view.content->stored();
     }
     if (stored && !extents) extents.emplace(*view.trees, *stored);

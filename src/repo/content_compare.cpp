@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/fd.h"
+#include "repo/compression.h"
 #include "repo/content_reader.h"
 #include "repo/file_failure.h"
 
@@ -16,11 +17,6 @@ namespace vgerfs::repo {
 namespace {
 
 constexpr std::size_t kPieceBytes = std::size_t{1} << 20;
-
-bool is_zero(ByteView bytes) {
-  return bytes.empty() || (bytes[0] == std::byte{0} &&
-                           std::memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0);
-}
 
 class OpenFile {
  public:

@@ -12,9 +12,7 @@ namespace {
 
 namespace proto = format::proto;
 
-constexpr std::uint32_t kNsPerSecond = 1'000'000'000;
-
-void check(bool condition, const char* what) {
+void require(bool condition, const char* what) {
   if (!condition) throw Error{ErrorCode::corrupt, fmt::format("the index record {}", what)};
 }
 
@@ -41,7 +39,7 @@ Vouch decode_vouch(const proto::Vouch& message) {
   vouch.entry =
       array_field<std::tuple_size_v<EntryDigest>>(message.entry(), "a vouched entry's digest");
   vouch.blocks.assign(message.blocks().begin(), message.blocks().end());
-  check(std::is_sorted(vouch.blocks.begin(), vouch.blocks.end(), std::less_equal<>{}) &&
+  require(std::is_sorted(vouch.blocks.begin(), vouch.blocks.end(), std::less_equal<>{}) &&
             (vouch.blocks.empty() || vouch.blocks.back() < kMaxPackBlocks),
         "vouches for blocks that cannot be");
   return vouch;
@@ -50,7 +48,7 @@ Vouch decode_vouch(const proto::Vouch& message) {
 Annotation decode_annotation(const proto::Annotation& message) {
   Annotation annotation;
   annotation.snapshot = id_field<SnapshotId>(message.snapshot_id(), "an annotated snapshot's id");
-  check(message.time_ns() < kNsPerSecond, "has an annotation whose time is not valid");
+  require(message.time_ns() < kNsPerSecond, "has an annotation whose time is not valid");
   annotation.time = {message.time_s(), message.time_ns()};
   annotation.origin = optional_id_field<RecordId>(message.origin(), "an annotation's origin");
   switch (message.property_case()) {
@@ -58,7 +56,7 @@ Annotation decode_annotation(const proto::Annotation& message) {
     case proto::Annotation::kTags:
       annotation.property = Tags{{message.tags().tags().begin(), message.tags().tags().end()}};
       break;
-    case proto::Annotation::PROPERTY_NOT_SET: check(false, "has an annotation that says nothing");
+    case proto::Annotation::PROPERTY_NOT_SET: require(false, "has an annotation that says nothing");
   }
   return annotation;
 }
@@ -70,10 +68,10 @@ Revocation decode_revocation(const proto::Revocation& message, const Keyring& ke
   revocation.surviving = id_fields<ObjectId>(message.surviving(), "a surviving object's id");
   revocation.signature = array_field<std::tuple_size_v<crypto::Signature>>(
       message.signature(), "a revocation's signature");
-  check(
+  require(
       std::is_sorted(revocation.surviving.begin(), revocation.surviving.end(), std::less_equal<>{}),
       "has a revocation whose list is not in order");
-  check(crypto::verify(
+  require(crypto::verify(
             keyring.root_public_key(),
             revocation_message(revocation.author, revocation.surviving, keyring.repository()),
             revocation.signature),

@@ -22,8 +22,8 @@ constexpr std::uint64_t kBitsPerBlock = kBlockBytes * 8;
 constexpr std::uint64_t kBitsPerKey = 12;  // about 1 % false alarms with 7 probes in one block
 constexpr unsigned kProbes = 7;            // of 9 bits each: 63 of a 64-bit hash
 constexpr std::uint64_t kSmallestRoom = 64 * 1024;  // keys
-constexpr std::size_t kHeaderBytes = 72;
-constexpr std::string_view kMagic = "VGERFLT1";
+constexpr std::size_t kFilterHeaderBytes = 72;
+constexpr std::string_view kFilterMagic = "VGERFLT1";
 
 std::uint64_t block_of(std::uint64_t key, std::uint64_t blocks) noexcept {
   __extension__ using Wide = unsigned __int128;
@@ -88,12 +88,12 @@ IndexFilter::IndexFilter(Fd fd, std::string path, const Generation& generation,
     : fd_(std::move(fd)), path_(std::move(path)), generation_(generation), blocks_(blocks) {}
 
 IndexFilter::Header IndexFilter::read_header() const {
-  std::array<std::byte, kHeaderBytes> raw;
+  std::array<std::byte, kFilterHeaderBytes> raw;
   const bool whole = read_at(fd_.get(), raw, 0, path_) == raw.size();
-  const auto digest = sha256(ByteView{raw}.first(kHeaderBytes - 8));
+  const auto digest = sha256(ByteView{raw}.first(kFilterHeaderBytes - 8));
   ByteReader reader{raw, path_};
   Header header;
-  const bool is_filter = text_of(reader.bytes(kMagic.size())) == kMagic;
+  const bool is_filter = text_of(reader.bytes(kFilterMagic.size())) == kFilterMagic;
   header.dirty = reader.u32() != 0;
   reader.u32();
   header.generation = reader.array<16>();
@@ -109,7 +109,7 @@ IndexFilter::Header IndexFilter::read_header() const {
 void IndexFilter::write_header(const Header& header) {
   Bytes raw;
   ByteWriter writer{raw};
-  writer.bytes(bytes_of(kMagic));
+  writer.bytes(bytes_of(kFilterMagic));
   writer.u32(header.dirty ? 1 : 0);
   writer.u32(0);
   writer.bytes(header.generation);

@@ -16,7 +16,6 @@ namespace {
 namespace proto = format::proto;
 
 constexpr std::uint32_t kDomain = 1;
-constexpr std::uint32_t kNsPerSecond = 1'000'000'000;
 constexpr std::size_t kPackOverheadBytes = 32 + 16;  // header and trailer; 4 more for each block
 constexpr std::size_t kDirectoryEntryBytes = 36;
 

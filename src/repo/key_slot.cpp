@@ -19,9 +19,9 @@ namespace {
 
 namespace proto = format::proto;
 
-constexpr std::string_view kWhat = "the key slot";
+constexpr std::string_view kSlot = "the key slot";
 constexpr std::string_view kMagic = "VGERSLOT";
-constexpr std::uint16_t kVersion = 1;
+constexpr std::uint16_t kSlotVersion = 1;
 constexpr std::uint8_t kSlotCipher = 2;
 constexpr std::size_t kSaltOffset = 48;
 constexpr std::size_t kCommitmentOffset = 80;
@@ -33,11 +33,11 @@ constexpr std::string_view kKeyFilePrefix = "vgerfs-key-1:";
 using ArgonSalt = std::array<std::byte, 16>;
 
 [[noreturn]] void corrupt(std::string_view what) {
-  throw Error{ErrorCode::corrupt, fmt::format("{} {}", kWhat, what)};
+  throw Error{ErrorCode::corrupt, fmt::format("{} {}", kSlot, what)};
 }
 
 [[noreturn]] void unsupported(std::string_view what) {
-  throw Error{ErrorCode::unsupported, fmt::format("{} {}", kWhat, what),
+  throw Error{ErrorCode::unsupported, fmt::format("{} {}", kSlot, what),
               "it was written by a newer program: update vgerfs"};
 }
 
@@ -61,11 +61,11 @@ struct ParsedSlot {
 /// Views into `slot`. Checks all that needs no key.
 ParsedSlot parse_slot(ByteView slot) {
   if (slot.size() > kMaxSlotBytes) corrupt("is too large");
-  ByteReader reader{slot, kWhat};
+  ByteReader reader{slot, kSlot};
   if (text_of(reader.bytes(kMagic.size())) != kMagic) corrupt("does not begin as one");
   const std::uint16_t version = reader.u16();
   if (version == 0) corrupt("has version 0");
-  if (version > kVersion) unsupported("has a newer version");
+  if (version > kSlotVersion) unsupported("has a newer version");
   ParsedSlot parsed;
   const std::uint8_t kind = reader.u8();
   if (kind == 0) corrupt("is of no kind");
@@ -170,7 +170,7 @@ Bytes make_slot(const crypto::Secret& bundle, const Credential& credential,
   Bytes slot;
   ByteWriter writer{slot};
   writer.bytes(bytes_of(kMagic));
-  writer.u16(kVersion);
+  writer.u16(kSlotVersion);
   writer.u8(static_cast<std::uint8_t>(kind));
   writer.u8(kSlotCipher);
   writer.u32(cost.memory_kib);

@@ -11,7 +11,7 @@ namespace {
 
 namespace proto = format::proto;
 
-constexpr std::string_view kWhat = "the key bundle";
+constexpr std::string_view kBundle = "the key bundle";
 constexpr std::size_t kKeyBytes = 32;
 // Each opened data key is a session's. A locked page each: enough for the sessions of a year.
 constexpr std::size_t kMaxOpenedDataKeys = 1024;
@@ -49,13 +49,13 @@ crypto::Secret random_secret(crypto::Random& random) {
 
 crypto::Secret secret_field(std::string_view field, std::string_view what) {
   if (field.size() != kKeyBytes) {
-    throw Error{ErrorCode::corrupt, fmt::format("{} has no {} of 32 bytes", kWhat, what)};
+    throw Error{ErrorCode::corrupt, fmt::format("{} has no {} of 32 bytes", kBundle, what)};
   }
   return crypto::Secret{bytes_of(field)};
 }
 
 void check(bool condition, std::string_view what) {
-  if (!condition) throw Error{ErrorCode::corrupt, fmt::format("{}: {}", kWhat, what)};
+  if (!condition) throw Error{ErrorCode::corrupt, fmt::format("{}: {}", kBundle, what)};
 }
 
 }  // namespace
@@ -91,7 +91,7 @@ std::unique_ptr<Keyring> Keyring::generate(crypto::Random& random, std::string l
 std::unique_ptr<Keyring> Keyring::from_bundle(ByteView encoded) {
   WipedBundle bundle;
   const proto::KeyBundle& message = bundle.message;
-  decode_message(bundle.message, encoded, kWhat);
+  decode_message(bundle.message, encoded, kBundle);
   if (message.key_epoch() != kKeyEpoch) {
     throw Error{ErrorCode::unsupported,
                 fmt::format("the key slot has the unknown key epoch {}", message.key_epoch()),

@@ -13,7 +13,6 @@ namespace {
 
 namespace proto = format::proto;
 
-constexpr std::uint32_t kNsPerSecond = 1'000'000'000;
 
 void check_text(const Snapshot& snapshot) {
   if (!is_valid_name(snapshot.host) || !is_valid_name(snapshot.source)) {

@@ -11,7 +11,6 @@ namespace {
 using format::proto::TreeChild;
 using format::proto::TreeNode;
 
-constexpr std::uint32_t kNsPerS = 1'000'000'000;
 constexpr std::uint32_t kModeBits = 07777;
 
 const char* name_fault(std::string_view name) {
@@ -147,7 +146,7 @@ const char* fault_of(const Entry& entry, bool is_root) {
     return fault;
   }
   if (entry.mode() > kModeBits) return "an entry's mode has other bits than permissions";
-  if (entry.mtime_ns() >= kNsPerS || entry.ctime_ns() >= kNsPerS) return "a time is not valid";
+  if (entry.mtime_ns() >= kNsPerSecond || entry.ctime_ns() >= kNsPerSecond) return "a time is not valid";
   if (const char* fault = xattrs_fault(entry)) return fault;
   return type_fault(entry);
 }

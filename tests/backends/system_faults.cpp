@@ -65,7 +65,7 @@ Function* original(const char* name) {
   return reinterpret_cast<Function*>(::dlsym(RTLD_NEXT, name));
 }
 
-std::string name_of(int fd) {
+std::string name_behind(int fd) {
   std::error_code ignored;
   return std::filesystem::read_symlink(fmt::format("/proc/self/fd/{}", fd), ignored).filename();
 }
@@ -126,7 +126,7 @@ int fsync(int fd) {
   if (const auto error = vgerfs::testing::fault(SystemCall::fsync)) {
     return vgerfs::testing::refuse(*error);
   }
-  vgerfs::testing::record("fsync " + vgerfs::testing::name_of(fd));
+  vgerfs::testing::record("fsync " + vgerfs::testing::name_behind(fd));
   return vgerfs::testing::original<decltype(fsync)>("fsync")(fd);
 }
 

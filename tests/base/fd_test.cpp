@@ -13,22 +13,13 @@
 #include <gtest/gtest.h>
 
 #include "base/error.h"
+#include "support/error_of.h"
 #include "support/temporary_directory.h"
 
 namespace vgerfs {
 namespace {
 
-template <class Action>
-ErrorCode code_of(Action action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    return error.code();
-  }
-  ADD_FAILURE() << "no error was thrown";
-  return ErrorCode::usage;
-}
-
+using vgerfs::testing::code_of;
 bool is_open(int fd) { return ::fcntl(fd, F_GETFD) >= 0; }
 
 std::vector<std::string> entries(const std::string& path) {

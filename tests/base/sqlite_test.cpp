@@ -10,11 +10,13 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "support/error_of.h"
 #include "support/temporary_directory.h"
 
 namespace vgerfs {
 namespace {
 
+using vgerfs::testing::code_of;
 class SqliteTest : public ::testing::Test {
  protected:
   void make_table() { database_.execute("CREATE TABLE t(a INTEGER, b BLOB) STRICT"); }
@@ -23,16 +25,6 @@ class SqliteTest : public ::testing::Test {
     EXPECT_TRUE(row.step());
     return row.integer(0);
   }
-  static ErrorCode code_of(const std::function<void()>& action) {
-    try {
-      action();
-    } catch (const Error& error) {
-      return error.code();
-    }
-    ADD_FAILURE() << "nothing was thrown";
-    return ErrorCode::usage;
-  }
-
   vgerfs::testing::TemporaryDirectory directory_;
   std::string path_ = directory_ / "db";
   Database database_{path_, {}};

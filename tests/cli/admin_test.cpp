@@ -12,9 +12,9 @@
 namespace vgerfs::cli {
 namespace {
 
-using testing::HasSubstr;
-using testing::IsEmpty;
-using testing::StartsWith;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::StartsWith;
 
 TEST(Admin, PrintsItsVersion) {
   const RunResult result = run({"version"});

@@ -11,11 +11,11 @@
 namespace vgerfs::cli {
 namespace {
 
-using testing::ElementsAre;
-using testing::HasSubstr;
-using testing::SizeIs;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::SizeIs;
 
-class Backup : public testing::Test {
+class Backup : public ::testing::Test {
  protected:
   void SetUp() override {
     TestIo surroundings;

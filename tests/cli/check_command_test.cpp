@@ -9,12 +9,12 @@
 namespace vgerfs::cli {
 namespace {
 
-using testing::AllOf;
-using testing::HasSubstr;
-using testing::Not;
-using testing::SizeIs;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::Not;
+using ::testing::SizeIs;
 
-class CheckCommand : public testing::Test {
+class CheckCommand : public ::testing::Test {
  protected:
   void SetUp() override {
     ASSERT_EQ(admin({"init", "--new-key-file", directory_ / "key"}).status, 0);

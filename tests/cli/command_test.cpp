@@ -10,11 +10,11 @@
 namespace vgerfs::cli {
 namespace {
 
-using testing::ElementsAre;
-using testing::HasSubstr;
-using testing::IsEmpty;
-using testing::SizeIs;
-using testing::UnorderedElementsAre;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+using ::testing::UnorderedElementsAre;
 
 TEST_F(Commands, InitRefusesASecondRepositoryAndKeepsTheFirst) {
   const std::string second = directory_ / "second-key";

@@ -8,7 +8,7 @@
 namespace vgerfs::cli {
 namespace {
 
-class CompactCommand : public testing::Test {
+class CompactCommand : public ::testing::Test {
  protected:
   void SetUp() override {
     TestIo surroundings;

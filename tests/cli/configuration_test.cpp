@@ -11,10 +11,10 @@
 namespace vgerfs::cli {
 namespace {
 
-using testing::ElementsAre;
-using testing::HasSubstr;
-using testing::IsEmpty;
-using testing::Not;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
 
 ParsedConfiguration parse(const std::string& text) {
   TestIo surroundings;
@@ -159,7 +159,7 @@ TEST(Configuration, SaysHowAServerIsReached) {
   const RemoteSettings& remote = parsed.configuration.repositories[0].remote;
   EXPECT_EQ(remote.token, "abc");
   EXPECT_EQ(remote.user, "joe");
-  EXPECT_THAT(remote.ca_file.value(), testing::EndsWith("/ca.pem"));
+  EXPECT_THAT(remote.ca_file.value(), ::testing::EndsWith("/ca.pem"));
   EXPECT_EQ(remote.ca_file->front(), '/');
   EXPECT_EQ(remote.client_certificate, "/c.pem");
   EXPECT_EQ(remote.client_key, "/k.pem");
@@ -176,7 +176,7 @@ TEST(Configuration, RefusesWhatWouldBeMisunderstoodAboutAServer) {
               ElementsAre(HasSubstr("upload_limit expects a number of bytes")));
   const auto parsed = parse("repositories:\n  - {url: \"https://joe:secret@h/r\"}\n");
   ASSERT_EQ(parsed.problems.size(), 1U);
-  EXPECT_THAT(parsed.problems[0].message, testing::Not(HasSubstr("secret")));
+  EXPECT_THAT(parsed.problems[0].message, ::testing::Not(HasSubstr("secret")));
   EXPECT_THAT(parsed.problems[0].hint, HasSubstr("rest_token_file"));
 }
 
@@ -184,7 +184,7 @@ TEST(Configuration, APassphraseInTheFileIsRefused) {
   const auto parsed = parse("encryption:\n  passphrase: secret\n");
   ASSERT_EQ(parsed.problems.size(), 1U);
   EXPECT_THAT(parsed.problems[0].hint, HasSubstr("passphrase_file"));
-  EXPECT_THAT(parsed.problems[0].message, testing::Not(HasSubstr("secret")));
+  EXPECT_THAT(parsed.problems[0].message, ::testing::Not(HasSubstr("secret")));
 }
 
 TEST(Configuration, OnlyOneSecretMayBeNamed) {
@@ -219,7 +219,7 @@ TEST(Configuration, GeneralSwitchesReachSourcesThatStandBeforeThem) {
   EXPECT_FALSE(parsed.configuration.sources[1].one_file_system);
 }
 
-class ConfigurationSearch : public testing::Test {
+class ConfigurationSearch : public ::testing::Test {
  protected:
   void SetUp() override {
     before_ = std::filesystem::current_path();

@@ -9,9 +9,9 @@
 namespace vgerfs::cli {
 namespace {
 
-using testing::HasSubstr;
-using testing::IsEmpty;
-using testing::SizeIs;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
 
 class Copy : public Commands {
  protected:

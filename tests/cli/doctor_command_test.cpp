@@ -13,7 +13,7 @@
 namespace vgerfs::cli {
 namespace {
 
-using testing::HasSubstr;
+using ::testing::HasSubstr;
 
 class Doctor : public Commands {
  protected:

@@ -10,9 +10,9 @@
 namespace vgerfs::cli {
 namespace {
 
-using testing::ContainsRegex;
-using testing::HasSubstr;
-using testing::SizeIs;
+using ::testing::ContainsRegex;
+using ::testing::HasSubstr;
+using ::testing::SizeIs;
 
 class Exclusive : public Commands {
  protected:

@@ -15,7 +15,7 @@
 namespace vgerfs::cli {
 namespace {
 
-using testing::HasSubstr;
+using ::testing::HasSubstr;
 
 std::string source_file(const std::string& name) {
   // From tests/cli/data, which need not be there.
@@ -199,7 +199,7 @@ TEST(Manual, NamesEveryMemberOfTheJsonDocuments) {
   }
 }
 
-class Completion : public testing::TestWithParam<std::pair<const char*, const char*>> {};
+class Completion : public ::testing::TestWithParam<std::pair<const char*, const char*>> {};
 
 TEST_P(Completion, FileIsWhatTheProgramMakes) {
   const auto [shell, file] = GetParam();
@@ -208,7 +208,7 @@ TEST_P(Completion, FileIsWhatTheProgramMakes) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Shells, Completion,
-                         testing::Values(std::pair{"bash", "vgerfs-admin.bash"},
+                         ::testing::Values(std::pair{"bash", "vgerfs-admin.bash"},
                                          std::pair{"zsh", "_vgerfs-admin"},
                                          std::pair{"fish", "vgerfs-admin.fish"}));
 

@@ -7,18 +7,15 @@
 #include <gtest/gtest.h>
 
 #include "cli/command_fixture.h"
+#include "support/read_text.h"
 
 namespace vgerfs::cli {
 namespace {
 
+using vgerfs::testing::read_text;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
-
-std::string read(const std::string& path) {
-  std::ifstream file{path, std::ios::binary};
-  return {std::istreambuf_iterator<char>{file}, {}};
-}
 
 /// One chunk, which compression does not make smaller.
 std::string noise(unsigned seed) {
@@ -43,7 +40,7 @@ class RepairCommand : public Commands {
   RunResult back_up() { return admin({"backup", "--source", "s", directory_ / "src"}); }
   std::string pack(Kind kind) const {
     for (const auto& file : std::filesystem::recursive_directory_iterator{repository_ + "/data"}) {
-      if (file.is_regular_file() && read(file.path()).at(10) == static_cast<char>(kind)) {
+      if (file.is_regular_file() && read_text(file.path()).at(10) == static_cast<char>(kind)) {
         return file.path();
       }
     }
@@ -52,7 +49,7 @@ class RepairCommand : public Commands {
   }
   /// One bit in the middle: of a pack, in one block of several.
   void flip(const std::string& object) {
-    std::string bytes = read(object);
+    std::string bytes = read_text(object);
     bytes.at(bytes.size() / 2) ^= 4;
     overwrite(object, bytes);
   }
@@ -69,7 +66,7 @@ class RepairCommand : public Commands {
       const std::string name = "file" + std::to_string(i);
       const std::string copy = directory_ / (target + "/" + name);
       if (!std::filesystem::exists(copy)) continue;
-      EXPECT_EQ(read(copy), read(directory_ / ("src/" + name))) << "a wrong byte";
+      EXPECT_EQ(read_text(copy), read_text(directory_ / ("src/" + name))) << "a wrong byte";
       right.insert(name);
     }
     return right;
@@ -190,7 +187,7 @@ TEST_F(RepairCommand, ASnapshotThatOnlyThisClientKnewIsNamedWhenItsLossIsAccepte
 TEST_F(RepairCommand, ALostSnapshotThatIsPutBackIsUndeleted) {
   const std::string old = admin({"list", "--json"}).json()[0].at("id");
   const std::string object = repository_ + "/snapshots/" + old;
-  const std::string good = read(object);
+  const std::string good = read_text(object);
   directory_.write("src/file0", "changed");
   ASSERT_EQ(back_up().status, 0);
   std::filesystem::remove(object);
@@ -204,9 +201,9 @@ TEST_F(RepairCommand, ALostSnapshotThatIsPutBackIsUndeleted) {
 TEST_F(RepairCommand, ADamagedSnapshotIsNamedAndLeftAlone) {
   const std::string old = admin({"list", "--json"}).json()[0].at("id");
   const std::string object = repository_ + "/snapshots/" + old;
-  const std::string good = read(object);
+  const std::string good = read_text(object);
   flip(object);
-  const std::string bad = read(object);
+  const std::string bad = read_text(object);
   for (const char* how : {"--dry-run", "--read-data"}) {
     const RunResult repaired = admin({"repair", how});
     EXPECT_EQ(repaired.status, 3);
@@ -215,7 +212,7 @@ TEST_F(RepairCommand, ADamagedSnapshotIsNamedAndLeftAlone) {
     EXPECT_THAT(repaired.err,
                 AllOf(HasSubstr("put it back"), HasSubstr("vgerfs-admin delete"),
                       HasSubstr("vgerfs-admin compact"), Not(HasSubstr("back up the same data"))));
-    EXPECT_EQ(read(object), bad);
+    EXPECT_EQ(read_text(object), bad);
   }
   const auto json = admin({"repair", "--json"}).json();
   EXPECT_EQ(json.at("unreadable_snapshots"), nlohmann::json::array({old}));

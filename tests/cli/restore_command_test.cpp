@@ -9,18 +9,15 @@
 #include <gtest/gtest.h>
 
 #include "cli/cli_run.h"
+#include "support/read_text.h"
 
 namespace vgerfs::cli {
 namespace {
 
-using testing::HasSubstr;
+using vgerfs::testing::read_text;
+using ::testing::HasSubstr;
 
-std::string read(const std::string& path) {
-  std::ifstream file{path, std::ios::binary};
-  return {std::istreambuf_iterator<char>{file}, {}};
-}
-
-class Restore : public testing::Test {
+class Restore : public ::testing::Test {
  protected:
   void SetUp() override {
     TestIo surroundings;
@@ -44,7 +41,7 @@ class Restore : public testing::Test {
   std::set<std::string> data_packs() const {
     std::set<std::string> packs;
     for (const auto& pack : std::filesystem::recursive_directory_iterator{repository_ + "/data"}) {
-      if (pack.is_regular_file() && read(pack.path()).at(10) == 1) packs.insert(pack.path());
+      if (pack.is_regular_file() && read_text(pack.path()).at(10) == 1) packs.insert(pack.path());
     }
     return packs;
   }
@@ -61,18 +58,18 @@ TEST_F(Restore, MakesTheTargetAndSaysWhatItDid) {
   EXPECT_EQ(result.json().at("bytes"), 18);
   EXPECT_EQ(result.json().at("verified"), true);
   EXPECT_EQ(result.json().at("failed"), 0);
-  EXPECT_EQ(read(target_ + "/d/b"), "beta");
+  EXPECT_EQ(read_text(target_ + "/d/b"), "beta");
 }
 
 TEST_F(Restore, RefusesATargetThatIsNotEmptyUnlessInPlace) {
   directory_.write("target/a", "other");
   directory_.write("target/mine", "mine");
   EXPECT_EQ(admin({"restore", "latest:s", target_}).status, 1);
-  EXPECT_EQ(read(target_ + "/a"), "other");
+  EXPECT_EQ(read_text(target_ + "/a"), "other");
   EXPECT_THAT(admin({"restore", "latest:s", target_}).err, HasSubstr("--in-place"));
   EXPECT_EQ(admin({"restore", "latest:s", target_, "--in-place"}).status, 0);
-  EXPECT_EQ(read(target_ + "/a"), "alpha");
-  EXPECT_EQ(read(target_ + "/mine"), "mine");
+  EXPECT_EQ(read_text(target_ + "/a"), "alpha");
+  EXPECT_EQ(read_text(target_ + "/mine"), "mine");
   EXPECT_EQ(admin({"restore", "latest:s", target_, "--in-place", "--json"}).json().at("kept"), 4);
 }
 
@@ -84,14 +81,14 @@ TEST_F(Restore, DeleteRemovesWhatTheSnapshotDoesNotHave) {
   EXPECT_EQ(told.status, 0) << told.err;
   EXPECT_THAT(told.out, HasSubstr("remove  d/strange\n"));
   EXPECT_THAT(told.out, HasSubstr("2 removed"));
-  EXPECT_EQ(read(target_ + "/mine"), "mine");
+  EXPECT_EQ(read_text(target_ + "/mine"), "mine");
   const RunResult result =
       admin({"restore", "latest:s", target_, "--in-place", "--delete", "--json"});
   EXPECT_EQ(result.status, 0) << result.err;
   EXPECT_EQ(result.json().at("removed"), 2);
   EXPECT_FALSE(std::filesystem::exists(target_ + "/mine"));
   EXPECT_FALSE(std::filesystem::exists(target_ + "/d/strange"));
-  EXPECT_EQ(read(target_ + "/a"), "alpha");
+  EXPECT_EQ(read_text(target_ + "/a"), "alpha");
 }
 
 TEST_F(Restore, DeleteIsRefusedWhereItWouldTakeTooMuch) {
@@ -105,7 +102,7 @@ TEST_F(Restore, DeleteIsRefusedWhereItWouldTakeTooMuch) {
     arguments.insert(arguments.begin() + 1, more.begin(), more.end());
     EXPECT_EQ(admin(arguments).status, 2) << more.back();
   }
-  EXPECT_EQ(read(target_ + "/mine"), "mine");
+  EXPECT_EQ(read_text(target_ + "/mine"), "mine");
 }
 
 TEST_F(Restore, ADryRunTellsAndChangesNothing) {
@@ -118,10 +115,10 @@ TEST_F(Restore, ADryRunTellsAndChangesNothing) {
 
 TEST_F(Restore, TakesAPathOrPatterns) {
   ASSERT_EQ(admin({"restore", "latest:s:d", target_, "--exclude", "*.tmp"}).status, 0);
-  EXPECT_EQ(read(target_ + "/b"), "beta");
+  EXPECT_EQ(read_text(target_ + "/b"), "beta");
   EXPECT_FALSE(std::filesystem::exists(target_ + "/c.tmp"));
   ASSERT_EQ(admin({"restore", "latest:s", directory_ / "two", "-i", "b"}).status, 0);
-  EXPECT_EQ(read(directory_ / "two/d/b"), "beta");
+  EXPECT_EQ(read_text(directory_ / "two/d/b"), "beta");
   EXPECT_FALSE(std::filesystem::exists(directory_ / "two/a"));
   EXPECT_EQ(admin({"restore", "latest:s:nowhere", directory_ / "three"}).status, 1);
   EXPECT_FALSE(std::filesystem::exists(directory_ / "three"));
@@ -140,7 +137,7 @@ TEST_F(Restore, ADamagedFileIsNamedAndTheOthersAreRestored) {
   EXPECT_EQ(result.json().at("failures")[0].at("path"), "large");
   EXPECT_EQ(result.json().at("failures")[0].at("kind"), "corrupt");
   EXPECT_THAT(result.err, HasSubstr("large"));
-  EXPECT_EQ(read(target_ + "/a"), "alpha");
+  EXPECT_EQ(read_text(target_ + "/a"), "alpha");
   EXPECT_FALSE(std::filesystem::exists(target_ + "/large"));
 }
 

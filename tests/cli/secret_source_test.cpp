@@ -18,8 +18,8 @@
 namespace vgerfs::cli {
 namespace {
 
-using testing::HasSubstr;
-using testing::Not;
+using ::testing::HasSubstr;
+using ::testing::Not;
 
 std::string text(const FoundSecret& found) { return std::string{text_of(found.secret.view())}; }
 
@@ -36,7 +36,7 @@ Error error_of(Call call) {
   return Error{ErrorCode::io, "none"};
 }
 
-class SecretSource : public testing::Test {
+class SecretSource : public ::testing::Test {
  protected:
   FoundSecret find(const SecretOptions& options = {}, const EncryptionSettings& settings = {}) {
     return find_secret(options, settings, Prompt::once, "repository /x", surroundings_.io);

@@ -29,10 +29,9 @@ using vgerfs::testing::BrowseWorld;
 using vgerfs::testing::FakeIngest;
 using vgerfs::testing::FakeKernel;
 using vgerfs::testing::ListedName;
+using vgerfs::testing::kLater;
+using vgerfs::testing::kTime;
 using vgerfs::testing::ManualClock;
-
-constexpr const char* kTime = "2026-11-20T23.10.05Z";
-constexpr const char* kLater = "2026-11-21T23.10.05Z";
 
 /// Looks again and again: what it waits for happens on another thread.
 template <class Condition>

@@ -21,10 +21,9 @@ using ::testing::Pair;
 using ::testing::SizeIs;
 using ::testing::UnorderedElementsAre;
 using vgerfs::testing::BrowseWorld;
+using vgerfs::testing::kLater;
+using vgerfs::testing::kTime;
 using vgerfs::testing::ManualClock;
-
-constexpr const char* kTime = "2026-11-20T23.10.05Z";
-constexpr const char* kLater = "2026-11-21T23.10.05Z";
 
 template <class Work>
 int errno_of(Work work) {

@@ -18,6 +18,10 @@
 
 namespace vgerfs::testing {
 
+/// Names of snapshots.
+inline constexpr const char* kTime = "2026-11-20T23.10.05Z";
+inline constexpr const char* kLater = "2026-11-21T23.10.05Z";
+
 /// A source of snapshots that a test makes, damages and lists. Thread-safe where the view is.
 class BrowseWorld final : public fs::BrowseSource {
  public:

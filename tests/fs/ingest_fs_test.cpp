@@ -19,11 +19,8 @@ using testing::IngestClient;
 using testing::IngestWorld;
 using ::testing::IsEmpty;
 using testing::random_bytes;
+using testing::random_text;
 using ::testing::UnorderedElementsAre;
-
-std::string random_text(std::uint64_t seed, std::size_t count) {
-  return std::string{text_of(random_bytes(seed, count))};
-}
 
 /// Every rule holds with both kinds of keys.
 class Ingest : public ::testing::TestWithParam<bool> {

@@ -19,10 +19,7 @@ using testing::failure_of;
 using testing::IngestClient;
 using testing::IngestWorld;
 using testing::random_bytes;
-
-std::string random_text(std::uint64_t seed, std::size_t count) {
-  return std::string{text_of(random_bytes(seed, count))};
-}
+using testing::random_text;
 
 class IngestResume : public ::testing::TestWithParam<bool> {
  protected:

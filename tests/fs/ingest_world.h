@@ -21,6 +21,7 @@
 #include "repo/file_entry.h"
 #include "repo/repository_fixture.h"
 #include "repo/tree_walk.h"
+#include "support/fixed_random.h"
 
 namespace vgerfs::testing {
 
@@ -39,6 +40,10 @@ int failure_of(Work work) {
 }
 
 inline int code(ErrorCode error) { return 1000 + static_cast<int>(error); }
+
+inline std::string random_text(std::uint64_t seed, std::size_t count) {
+  return std::string{text_of(random_bytes(seed, count))};
+}
 
 /// A file of a snapshot or a view, as a test compares it.
 struct SeenFile {

@@ -12,28 +12,20 @@
 #include "repo/forge.h"
 #include "repo/limits.h"
 #include "repo/random_bytes.h"
+#include "support/error_of.h"
 #include "support/fixed_random.h"
 #include "support/test_seed.h"
 
 namespace vgerfs::repo {
 namespace {
 
+using vgerfs::testing::code_of;
 /// A sealed block by itself, with what went in.
 struct SealedBlock {
   Bytes stored;
   BlockEntry entry;
   Bytes plain;
 };
-
-ErrorCode code_of(const std::function<void()>& work) {
-  try {
-    work();
-  } catch (const Error& error) {
-    return error.code();
-  }
-  ADD_FAILURE() << "nothing was thrown";
-  return ErrorCode::io;
-}
 
 Codec codec_of(const SealedBlock& block) {
   return parse_envelope_header(block.stored, EnvelopeKind::block).codec;

@@ -11,8 +11,7 @@ namespace vgerfs::repo {
 namespace {
 
 using State = ChunkTable::State;
-
-ChunkId chunk(std::uint64_t number) { return examples::make_id<ChunkId>("chunk", number); }
+using examples::chunk;
 
 class ChunkTableTest : public ::testing::Test {
  protected:

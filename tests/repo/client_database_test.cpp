@@ -8,11 +8,13 @@
 
 #include "base/log.h"
 #include "repo/index_examples.h"
+#include "support/error_of.h"
 #include "support/temporary_directory.h"
 
 namespace vgerfs::repo {
 namespace {
 
+using vgerfs::testing::code_of;
 using examples::kRepository;
 using examples::make_id;
 
@@ -36,16 +38,6 @@ class ClientDatabaseTest : public ::testing::Test {
     return row.integer(0);
   }
   bool is_discarded() { return ::access((path_ + ".discarded").c_str(), F_OK) == 0; }
-  static ErrorCode code_of(const std::function<void()>& action) {
-    try {
-      action();
-    } catch (const Error& error) {
-      return error.code();
-    }
-    ADD_FAILURE() << "nothing was thrown";
-    return ErrorCode::io;
-  }
-
   vgerfs::testing::TemporaryDirectory directory_;
   std::string path_ = directory_ / "db";
 };

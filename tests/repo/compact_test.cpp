@@ -19,6 +19,7 @@
 namespace vgerfs::repo {
 namespace {
 
+using vgerfs::testing::kOverGrace;
 using format::ObjectType;
 using testing::Call;
 using testing::error_of;
@@ -47,8 +48,6 @@ class Compact : public ::testing::Test, protected MaintenanceWorld {
 
   std::unique_ptr<Repository> repository_ = open("client");
 };
-
-constexpr std::chrono::hours kOverGrace{25};
 
 TEST_F(Compact, DeletesWhatNoSnapshotNeedsAfterTwoGraceTimes) {
   const SnapshotId old = commit(*repository_, random_files(1, 5));

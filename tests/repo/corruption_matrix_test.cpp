@@ -22,6 +22,7 @@
 namespace vgerfs::repo {
 namespace {
 
+using vgerfs::testing::kOverGrace;
 using format::ObjectName;
 using format::ObjectType;
 using testing::Files;
@@ -30,8 +31,7 @@ using testing::MemoryStore;
 using testing::random_files;
 using testing::TestRepository;
 
-constexpr std::chrono::hours kOverGrace{25};
-constexpr std::size_t kFileBytes = 3000;
+constexpr std::size_t kOneChunkFile = 3000;
 
 /// Which object is hurt.
 enum class Victim { config, own_slot, other_slot, data_pack, tree_pack, record, snapshot, lease };
@@ -129,21 +129,21 @@ class CorruptionMatrix : public ::testing::TestWithParam<Case>, protected Mainte
       if (name != own_slot_) other_slot_ = name;
     }
     const auto repository = open("maker");
-    Files files = random_files(1, 3, kFileBytes);
+    Files files = random_files(1, 3, kOneChunkFile);
     files["large"] = testing::random_bytes(77, 150'000);
     first_ = commit(*repository, files);
     record_ = test.store().names(ObjectType::index).front();
-    const SnapshotId old = commit(*repository, random_files(50, 2, kFileBytes));
+    const SnapshotId old = commit(*repository, random_files(50, 2, kOneChunkFile));
     files.erase("large");
-    files["new"] = testing::random_bytes(78, kFileBytes);
+    files["new"] = testing::random_bytes(78, kOneChunkFile);
     commit(*repository, files);
     {
       const auto client = test.open(TestRepository::ingest_key(), "web");
-      commit(*client, random_files(60, 2, kFileBytes), "web");
+      commit(*client, random_files(60, 2, kOneChunkFile), "web");
     }
     put_lease();
     // Something is deleted, something is condemned, something is due.
-    const SnapshotId older = commit(*repository, random_files(70, 2, kFileBytes));
+    const SnapshotId older = commit(*repository, random_files(70, 2, kOneChunkFile));
     before_ = test.store().copy();
     remove(*repository, older);
     clock.advance(kOverGrace);
@@ -155,7 +155,7 @@ class CorruptionMatrix : public ::testing::TestWithParam<Case>, protected Mainte
     compact(*repository);
     clock.advance(kOverGrace);
     const auto records = test.store().names(ObjectType::index);
-    last_ = commit(*repository, random_files(80, 1, kFileBytes));
+    last_ = commit(*repository, random_files(80, 1, kOneChunkFile));
     for (const ObjectName& name : test.store().names(ObjectType::index)) {
       if (std::find(records.begin(), records.end(), name) == records.end()) last_record_ = name;
     }
@@ -500,7 +500,7 @@ TEST_P(CorruptionMatrix, ABackupDoesNoHarm) {
     SCOPED_TRACE(damage.what);
     begin(damage);
     Files files = promised_.at(first_);
-    files["more"] = testing::random_bytes(500, kFileBytes);
+    files["more"] = testing::random_bytes(500, kOneChunkFile);
     attempt([&](Repository& repository) { commit(repository, files); }, false);
     expect_nothing_deleted();
     attempt([&](Repository& repository) { read_all(repository); }, true);

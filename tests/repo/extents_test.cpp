@@ -9,13 +9,16 @@
 #include "base/error.h"
 #include "repo/limits.h"
 #include "repo/memory_chunks.h"
+#include "repo/message.h"
 #include "repo/random_bytes.h"
 #include "repo/tree.h"
+#include "support/error_of.h"
 #include "support/test_seed.h"
 
 namespace vgerfs::repo {
 namespace {
 
+using vgerfs::testing::code_of;
 using format::proto::ExtentNode;
 using Extents = std::vector<Extent>;
 
@@ -78,22 +81,6 @@ std::uint64_t sum_of(const Extents& extents) {
   return sum;
 }
 
-ErrorCode code_of(const std::function<void()>& work) {
-  try {
-    work();
-  } catch (const Error& error) {
-    return error.code();
-  }
-  ADD_FAILURE() << "nothing was thrown";
-  return ErrorCode::io;
-}
-
-Bytes encoded(const google::protobuf::MessageLite& message) {
-  const std::string text = message.SerializeAsString();
-  const ByteView view = bytes_of(text);
-  return {view.begin(), view.end()};
-}
-
 TEST(Extents, AnEmptyFileHasNone) {
   MemoryChunks chunks;
   const Entry entry = build(chunks, {});
@@ -123,7 +110,7 @@ TEST(Extents, NodesAreEncodedAsProtobufWouldAndWithinLimits) {
   MemoryChunks chunks;
   build(chunks, random_extents(random, 20'000));
   for (const auto& [key, bytes] : chunks.all()) {
-    EXPECT_EQ(encoded(decode_extent_node(bytes)), bytes);
+    EXPECT_EQ(encode_message(decode_extent_node(bytes)), bytes);
     EXPECT_LE(bytes.size(), kMaxNodeBytes);
   }
 }
@@ -320,7 +307,7 @@ TEST(Extents, RefusesWhatTheFormatDoesNotAllow) {
 
 class HostileExtents : public ::testing::Test {
  protected:
-  ChunkId put(const ExtentNode& node) { return chunks_.put(ChunkKind::extents, encoded(node)); }
+  ChunkId put(const ExtentNode& node) { return chunks_.put(ChunkKind::extents, encode_message(node)); }
 
   static ExtentNode leaf(const std::vector<std::uint64_t>& lengths) {
     ExtentNode node;
@@ -363,8 +350,8 @@ TEST_F(HostileExtents, SumsThatOverflowAreCorrupt) {
   const ChunkId ten = put(leaf({10}));
   expect_corrupt(parent(1, {{ten, kHuge}, {ten, 11}}), 10, "children wrap around");
   // Where no length of an entry would give it away.
-  const Bytes extents = encoded(leaf({kHuge, 11}));
-  const Bytes children = encoded(parent(1, {{ten, kHuge}, {ten, 11}}));
+  const Bytes extents = encode_message(leaf({kHuge, 11}));
+  const Bytes children = encode_message(parent(1, {{ten, kHuge}, {ten, 11}}));
   EXPECT_EQ(code_of([&] { decode_extent_node(extents); }), ErrorCode::corrupt);
   EXPECT_EQ(code_of([&] { decode_extent_node(children); }), ErrorCode::corrupt);
   expect_corrupt(parent(1, {{ten, std::uint64_t{1} << 63}, {ten, std::uint64_t{1} << 63}}), 0x10,
@@ -413,7 +400,7 @@ TEST_F(HostileExtents, BadIdsAndSlicesAreCorrupt) {
 
 TEST_F(HostileExtents, ACycleEndsAtItsLevels) {
   const ChunkId self;
-  chunks_.replace(ChunkKind::extents, self, encoded(parent(3, {{self, 10}})));
+  chunks_.replace(ChunkKind::extents, self, encode_message(parent(3, {{self, 10}})));
   const Entry entry = file(self, 10);
   ExtentReader reader{chunks_, entry};
   EXPECT_EQ(code_of([&] { (void)reader.at(0); }), ErrorCode::corrupt);
@@ -471,9 +458,9 @@ TEST_F(HostileExtents, ManyTinyItemsAndAbsurdSizesAreCorrupt) {
   for (int i = 0; i < 500'000; ++i) many.insert(many.end(), {std::byte{0x12}, std::byte{0}});
   EXPECT_EQ(code_of([&] { decode_extent_node(many); }), ErrorCode::corrupt);
   ExtentNode node = leaf(std::vector<std::uint64_t>(kMaxNodeEntries, 1));
-  EXPECT_NO_THROW(decode_extent_node(encoded(node)));
+  EXPECT_NO_THROW(decode_extent_node(encode_message(node)));
   node.add_extents()->set_bytes(1);
-  EXPECT_EQ(code_of([&] { decode_extent_node(encoded(node)); }), ErrorCode::corrupt);
+  EXPECT_EQ(code_of([&] { decode_extent_node(encode_message(node)); }), ErrorCode::corrupt);
   EXPECT_EQ(code_of([] { decode_extent_node({}); }), ErrorCode::corrupt);
   EXPECT_EQ(code_of([] { decode_extent_node(Bytes(kMaxNodeBytes + 1)); }), ErrorCode::corrupt);
 }

@@ -11,10 +11,9 @@
 namespace vgerfs::repo {
 namespace {
 
+using vgerfs::testing::kOverGrace;
 using format::ObjectType;
 using testing::random_files;
-
-constexpr std::chrono::hours kOverGrace{25};
 
 class StoreWithoutTimes : public ::testing::Test, protected testing::MaintenanceWorld {
  protected:

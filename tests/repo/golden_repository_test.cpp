@@ -3,8 +3,6 @@
 // give back what went in.
 
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <map>
 #include <memory>
 #include <set>
@@ -24,23 +22,19 @@
 #include "repo/restore.h"
 #include "repo/tree_walk.h"
 #include "repository_fixture.h"
+#include "support/read_text.h"
 #include "support/test_seed.h"
 
 namespace vgerfs::testing {
 namespace {
 
+using vgerfs::testing::read_text;
 namespace fs = std::filesystem;
 using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
 const fs::path kGolden = fs::path{VGERFS_TESTS} / "golden";
-
-std::string read_text(const fs::path& path) {
-  std::ifstream in{path, std::ios::binary};
-  if (!in) throw Error{ErrorCode::not_found, "cannot read " + path.string()};
-  return {std::istreambuf_iterator<char>{in}, {}};
-}
 
 /// What a manifest says of one snapshot.
 struct Expected {

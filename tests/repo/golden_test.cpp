@@ -2,8 +2,6 @@
 // objects and the hex of each step lie in tests/golden/worked_example and are never written anew.
 
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <map>
 #include <sstream>
 
@@ -14,20 +12,16 @@
 #include "repo/key_slot.h"
 #include "repo/snapshot.h"
 #include "repo/worked_example.h"
+#include "support/read_text.h"
 
 namespace vgerfs::repo {
 namespace {
 
+using vgerfs::testing::read_text;
 namespace fs = std::filesystem;
 
 fs::path golden() { return fs::path{VGERFS_TESTS} / "golden/worked_example"; }
 fs::path format_document() { return fs::path{VGERFS_TESTS} / "../docs/FORMAT.md"; }
-
-std::string read_text(const fs::path& path) {
-  std::ifstream in{path, std::ios::binary};
-  if (!in) throw Error{ErrorCode::not_found, "cannot read " + path.string()};
-  return {std::istreambuf_iterator<char>{in}, {}};
-}
 
 class GoldenTest : public ::testing::Test {
  protected:

@@ -23,17 +23,17 @@
 namespace vgerfs::repo {
 namespace {
 
+using examples::chunk;
 using examples::kRepository;
 using examples::make_author;
 using examples::make_id;
 using examples::make_pack;
 using examples::make_record;
+using examples::record_id;
 
 constexpr std::uint64_t kRecords = 6;
 constexpr std::uint64_t kChunksPerRecord = 400;
 
-ChunkId chunk(std::uint64_t number) { return make_id<ChunkId>("chunk", number); }
-RecordId record_id(std::uint64_t number) { return make_id<RecordId>("record", number); }
 
 IndexRecord example_record(std::uint64_t number) {
   std::vector<std::vector<ChunkId>> blocks;

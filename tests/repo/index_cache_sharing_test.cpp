@@ -21,22 +21,22 @@
 namespace vgerfs::repo {
 namespace {
 
+using examples::chunk;
 using examples::kRepository;
 using examples::make_author;
 using examples::make_id;
 using examples::make_pack;
 using examples::make_record;
+using examples::record_id;
 
-ChunkId chunk(std::uint64_t number) { return make_id<ChunkId>("chunk", number); }
-RecordId record_id(std::uint64_t number) { return make_id<RecordId>("record", number); }
 
-constexpr std::uint64_t kChunksPerRecord = 200;
+constexpr std::uint64_t kChunksInRecord = 200;
 
-IndexRecord example_record(std::uint64_t number) {
+IndexRecord simple_record(std::uint64_t number) {
   std::vector<std::vector<ChunkId>> blocks;
-  for (std::uint64_t i = 0; i < kChunksPerRecord; ++i) {
+  for (std::uint64_t i = 0; i < kChunksInRecord; ++i) {
     if (i % 50 == 0) blocks.emplace_back();
-    blocks.back().push_back(chunk(number * kChunksPerRecord + i));
+    blocks.back().push_back(chunk(number * kChunksInRecord + i));
   }
   return make_record("full", Role::full, {make_pack(fmt::format("p{}", number), blocks)});
 }
@@ -44,8 +44,8 @@ IndexRecord example_record(std::uint64_t number) {
 /// Whether a record and all of its chunks are there.
 bool is_whole(IndexCache& cache, std::uint64_t number) {
   if (!cache.has_record(record_id(number))) return false;
-  for (std::uint64_t i = 0; i < kChunksPerRecord; ++i) {
-    const ChunkId id = chunk(number * kChunksPerRecord + i);
+  for (std::uint64_t i = 0; i < kChunksInRecord; ++i) {
+    const ChunkId id = chunk(number * kChunksInRecord + i);
     if (cache.find(id).size() != 1 || !cache.knows(id, make_author("x"), DedupPolicy::trusted))
       return false;
   }
@@ -80,7 +80,7 @@ class IndexCacheSharing : public ::testing::Test {
 
 TEST_F(IndexCacheSharing, ThreadsApplyAndAskAtTheSameTime) {
   const auto cache = open();
-  constexpr std::uint64_t kRecords = 24;
+  constexpr std::uint64_t kCount = 24;
   std::atomic<std::uint64_t> next{0};
   std::atomic<int> wrong{0};
   {
@@ -88,16 +88,16 @@ TEST_F(IndexCacheSharing, ThreadsApplyAndAskAtTheSameTime) {
     threads.reserve(4);
     for (int i = 0; i < 2; ++i) {
       threads.emplace_back([&] {
-        for (std::uint64_t number = next++; number < kRecords; number = next++) {
-          cache->apply(record_id(number), example_record(number), 1);
+        for (std::uint64_t number = next++; number < kCount; number = next++) {
+          cache->apply(record_id(number), simple_record(number), 1);
           if (!is_whole(*cache, number)) ++wrong;
         }
       });
     }
     for (int i = 0; i < 2; ++i) {
       threads.emplace_back([&] {
-        while (next < kRecords) {
-          for (std::uint64_t number = 0; number < kRecords; ++number) {
+        while (next < kCount) {
+          for (std::uint64_t number = 0; number < kCount; ++number) {
             // Once it says that a record is applied, nothing of it is missing.
             if (cache->has_record(record_id(number)) && !is_whole(*cache, number)) ++wrong;
           }
@@ -107,15 +107,15 @@ TEST_F(IndexCacheSharing, ThreadsApplyAndAskAtTheSameTime) {
     }
   }
   EXPECT_EQ(wrong, 0);
-  EXPECT_EQ(cache->totals().chunks, kRecords * kChunksPerRecord);
+  EXPECT_EQ(cache->totals().chunks, kCount * kChunksInRecord);
 }
 
 TEST_F(IndexCacheSharing, ProcessesApplyTheSameRecords) {
-  constexpr std::uint64_t kRecords = 12;
+  constexpr std::uint64_t kCount = 12;
   const auto work = [this] {
     const auto cache = open();
-    for (std::uint64_t i = 0; i < kRecords; ++i) cache->apply(record_id(i), example_record(i), 1);
-    for (std::uint64_t i = 0; i < kRecords; ++i) {
+    for (std::uint64_t i = 0; i < kCount; ++i) cache->apply(record_id(i), simple_record(i), 1);
+    for (std::uint64_t i = 0; i < kCount; ++i) {
       if (!is_whole(*cache, i)) return false;
     }
     return true;
@@ -123,8 +123,8 @@ TEST_F(IndexCacheSharing, ProcessesApplyTheSameRecords) {
   const std::vector<pid_t> children{start(work), start(work)};
   for (const pid_t child : children) EXPECT_EQ(wait_for(child), 0);
   const auto cache = open();
-  EXPECT_EQ(cache->totals().records, kRecords);
-  EXPECT_EQ(cache->totals().chunks, kRecords * kChunksPerRecord);
+  EXPECT_EQ(cache->totals().records, kCount);
+  EXPECT_EQ(cache->totals().chunks, kCount * kChunksInRecord);
   EXPECT_NO_THROW(cache->check_once());
 }
 
@@ -134,7 +134,7 @@ TEST_F(IndexCacheSharing, WhatAnotherInstanceAppliedIsKnownOnceItsRecordIsSeen) 
   EXPECT_FALSE(mine->knows(chunk(0), make_author("x"), DedupPolicy::trusted));
   // Enough for the filter to be replaced by a larger one, several times.
   for (std::uint64_t i = 0; i < 3; ++i) {
-    auto record = example_record(i);
+    auto record = simple_record(i);
     for (auto& block : record.packs[0].blocks) {
       for (std::uint64_t k = 0; k < 12'000; ++k) {
         block.chunks.push_back({make_id<ChunkId>("more", random_()), 1});
@@ -145,7 +145,7 @@ TEST_F(IndexCacheSharing, WhatAnotherInstanceAppliedIsKnownOnceItsRecordIsSeen) 
     EXPECT_TRUE(mine->knows(record.packs[0].blocks[1].chunks.back().id, make_author("x"),
                             DedupPolicy::trusted));
   }
-  mine->apply(record_id(9), example_record(9), 1);
+  mine->apply(record_id(9), simple_record(9), 1);
   EXPECT_TRUE(is_whole(*other, 9));
 }
 
@@ -173,7 +173,7 @@ TEST_F(IndexCacheSharing, TheFilterGrowsWithTheIndex) {
 }
 
 TEST_F(IndexCacheSharing, ALostFilterIsMadeFromTheDatabase) {
-  open()->apply(record_id(1), example_record(1), 1);
+  open()->apply(record_id(1), simple_record(1), 1);
   std::filesystem::remove(directory_ / "index.filter");
   EXPECT_TRUE(is_whole(*open(), 1));
 }
@@ -182,7 +182,7 @@ TEST_F(IndexCacheSharing, WithoutAFilterEverythingIsStillKnown) {
   std::filesystem::create_directory(directory_ /
                                     "index.filter");  // it can be neither read nor replaced
   const auto cache = open();
-  cache->apply(record_id(1), example_record(1), 1);
+  cache->apply(record_id(1), simple_record(1), 1);
   EXPECT_TRUE(is_whole(*cache, 1));
   EXPECT_FALSE(cache->knows(chunk(1), make_author("x"), DedupPolicy::trusted));
 }
@@ -196,7 +196,7 @@ TEST_F(IndexCacheSharing, KilledAtAnyMomentItNeverClaimsWhatItLacks) {
     const pid_t child = start([&] {
       const auto cache = open();
       for (std::uint64_t i = from; i < from + 1000; ++i)
-        cache->apply(record_id(i), example_record(i), 1);
+        cache->apply(record_id(i), simple_record(i), 1);
       return true;
     });
     std::this_thread::sleep_for(std::chrono::microseconds{5'000 + random() % 60'000});

@@ -25,6 +25,7 @@ using examples::make_author;
 using examples::make_id;
 using examples::make_pack;
 using examples::make_record;
+using examples::record_id;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using ::testing::UnorderedElementsAre;
@@ -33,7 +34,6 @@ const ChunkId kChunkA = make_id<ChunkId>("a");
 const ChunkId kChunkB = make_id<ChunkId>("b");
 const ChunkId kChunkC = make_id<ChunkId>("c");
 
-RecordId record_id(std::uint64_t number) { return make_id<RecordId>("record", number); }
 
 class IndexCacheTest : public ::testing::Test {
  protected:

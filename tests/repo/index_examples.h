@@ -19,6 +19,9 @@ IdType make_id(std::string_view word, std::uint64_t number = 0) {
   return IdType{sha256(seed)};
 }
 
+inline ChunkId chunk(std::uint64_t number) { return make_id<ChunkId>("chunk", number); }
+inline RecordId record_id(std::uint64_t number) { return make_id<RecordId>("record", number); }
+
 inline const RepositoryId kRepository = make_id<RepositoryId>("repository");
 
 inline crypto::PublicKey make_author(std::string_view name) { return sha256(bytes_of(name)); }

@@ -18,6 +18,7 @@
 namespace vgerfs::repo {
 namespace {
 
+using examples::chunk;
 using examples::kRepository;
 using examples::make_author;
 using examples::make_id;
@@ -30,7 +31,6 @@ struct NamedRecord {
   IndexRecord record;
 };
 
-ChunkId chunk(std::uint64_t number) { return make_id<ChunkId>("chunk", number); }
 
 /// Everything that the cache says, in a canonical form.
 std::string describe(IndexCache& cache, const std::vector<SnapshotId>& snapshots,

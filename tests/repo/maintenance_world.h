@@ -24,6 +24,9 @@
 
 namespace vgerfs::testing {
 
+/// Longer than what is condemned is kept for.
+inline constexpr std::chrono::hours kOverGrace{25};
+
 using Files = std::map<std::string, Bytes>;
 
 /// `count` files of random content; equal seeds give equal files.

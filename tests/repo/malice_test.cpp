@@ -35,7 +35,7 @@ using testing::MaintenanceWorld;
 using testing::random_files;
 using testing::TestRepository;
 
-constexpr auto kOverGrace = std::chrono::hours{80};
+constexpr auto kLongOverGrace = std::chrono::hours{80};
 
 class Malice : public ::testing::Test, public MaintenanceWorld {
  protected:
@@ -54,7 +54,7 @@ class Malice : public ::testing::Test, public MaintenanceWorld {
   }
   /// After more than the grace time.
   CompactResult compact_later() {
-    clock.advance(kOverGrace);
+    clock.advance(kLongOverGrace);
     return compact_now();
   }
   /// Three times: what is to be deleted is deleted.
@@ -251,7 +251,7 @@ TEST_F(Malice, WhatClaimsMoreThanAnybodyCanVisitIsVisitedOnce) {
   EXPECT_EQ(checked.files, 1U);
   const auto usage = measure_usage(*repository_, *repository_->snapshots(), {}, [](auto) {});
   EXPECT_EQ(usage.exclusive.front().chunks, 1 + (kMaxExtentLevel + 1) + 61);
-  clock.advance(kOverGrace);
+  clock.advance(kLongOverGrace);
   EXPECT_EQ(maintain(), "none");
 }
 
@@ -322,7 +322,7 @@ TEST_F(Malice, AnUnreadableSnapshotStopsMaintenanceOnlyUntilItIsRemoved) {
     test.store().replace_all(objects);
     thief = test.open(TestRepository::ingest_key(), "thief with " + what);
     const SnapshotId bad = make();
-    clock.advance(kOverGrace);
+    clock.advance(kLongOverGrace);
     repository_ = open("maintainer with " + what);
     const auto before = count(ObjectType::pack);
     try {
@@ -385,7 +385,7 @@ TEST_F(Malice, AnObjectOfANewerFormatLocksNobodyOut) {
   expect_all_restore("reader");
   commit(*open("writer"), random_files(20, 2));
   expect_all_restore("reader");
-  clock.advance(kOverGrace);
+  clock.advance(kLongOverGrace);
   repository_ = open("maintainer");
   EXPECT_EQ(maintain(), "corrupt") << "a newer maintainer may have said something";
 }
@@ -445,7 +445,7 @@ TEST_F(Malice, APoisonedDuplicateDoesNotStandForAPackThatComesIntoUseAgain) {
   const Files files = random_files(1, 3);
   const SnapshotId old = commit(*repository_, files);
   remove(*repository_, old);
-  clock.advance(kOverGrace);
+  clock.advance(kLongOverGrace);
   const auto other = open("other");
   Session session{*other, session_options("etc")};
   const Entry root = testing::put_files(session, other->keyring(), files);

@@ -15,7 +15,7 @@ using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
-constexpr auto kAll = std::numeric_limits<std::uint64_t>::max();
+constexpr auto kEverything = std::numeric_limits<std::uint64_t>::max();
 
 class Rotation : public ::testing::Test {
  protected:
@@ -35,7 +35,7 @@ TEST_F(Rotation, ChoosesWholePacksUpToTheBudget) {
   EXPECT_THAT(open().choose(packs(10), 1), SizeIs(1));
   EXPECT_THAT(open().choose(packs(10), 100), SizeIs(1));
   EXPECT_THAT(open().choose(packs(10), 101), SizeIs(2));
-  EXPECT_THAT(open().choose(packs(10), kAll), SizeIs(10));
+  EXPECT_THAT(open().choose(packs(10), kEverything), SizeIs(10));
 }
 
 TEST_F(Rotation, EveryPackIsReadOnceBeforeOneIsReadAgain) {
@@ -56,7 +56,7 @@ TEST_F(Rotation, EveryPackIsReadOnceBeforeOneIsReadAgain) {
 TEST_F(Rotation, NewPacksComeFirstAndBadOnesBeforeThem) {
   {
     ReadRotation rotation = open();
-    for (const PackId& id : rotation.choose(packs(4), kAll)) rotation.note(id, id != pack(2));
+    for (const PackId& id : rotation.choose(packs(4), kEverything)) rotation.note(id, id != pack(2));
     rotation.keep();
   }
   ReadRotation rotation = open();
@@ -67,10 +67,10 @@ TEST_F(Rotation, NewPacksComeFirstAndBadOnesBeforeThem) {
 TEST_F(Rotation, ForgetsPacksThatAreGone) {
   {
     ReadRotation rotation = open();
-    rotation.choose(packs(4), kAll);
+    rotation.choose(packs(4), kEverything);
     rotation.note(pack(3), false);
     rotation.keep();
-    rotation.choose(packs(3), kAll);
+    rotation.choose(packs(3), kEverything);
   }
   EXPECT_THAT(open().bad_packs(), IsEmpty());
 }

@@ -14,6 +14,7 @@
 namespace vgerfs::repo {
 namespace {
 
+using vgerfs::testing::kOverGrace;
 using format::ObjectType;
 using testing::error_of;
 using testing::flip;
@@ -48,8 +49,6 @@ class RebuildIndex : public ::testing::Test, protected MaintenanceWorld {
 
   std::unique_ptr<Repository> repository_ = open("client");
 };
-
-constexpr std::chrono::hours kOverGrace{25};
 
 TEST_F(RebuildIndex, AllRecordsComeBackFromThePacks) {
   commit(*repository_, random_files(1, 5));

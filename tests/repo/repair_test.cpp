@@ -12,6 +12,7 @@
 namespace vgerfs::repo {
 namespace {
 
+using vgerfs::testing::kOverGrace;
 using format::ObjectType;
 using ::testing::Contains;
 using testing::error_of;
@@ -60,8 +61,6 @@ class RepairTest : public ::testing::Test, protected MaintenanceWorld {
 
   std::unique_ptr<Repository> repository_ = open("client");
 };
-
-constexpr std::chrono::hours kOverGrace{25};
 
 TEST_F(RepairTest, ALostPackIsHealedByTheSameDataInALaterBackup) {
   const Files files = random_files(1, 5);

@@ -4,11 +4,13 @@
 
 #include "backends/forwarding_backend.h"
 #include "repository_fixture.h"
+#include "support/error_of.h"
 #include "support/fixed_random.h"
 
 namespace vgerfs::repo {
 namespace {
 
+using vgerfs::testing::code_of;
 using format::ObjectType;
 using testing::plain_root;
 using testing::random_bytes;
@@ -28,16 +30,6 @@ ListedSnapshot commit(Repository& repository, std::uint64_t seed,
                          .tags = {},
                          .statistics = {},
                          .trigger = "test"});
-}
-
-ErrorCode code_of(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    return error.code();
-  }
-  ADD_FAILURE() << "nothing was thrown";
-  return ErrorCode::io;
 }
 
 TEST(Repository, RefusesToInitialiseTwice) {

@@ -90,7 +90,9 @@ TEST(Session, ManyChunksMakeACheckpointDueBeforeItsTime) {
   };
   for (std::int64_t i = 0; i < 2 * kChunks; ++i) {
     session.put(ChunkKind::data, std::as_bytes(std::span{&i, 1}));
-    if ((i + 1) % kChunks == 0) ASSERT_TRUE(wait_for(i + 1)) << i;
+    if ((i + 1) % kChunks == 0) {
+      ASSERT_TRUE(wait_for(i + 1)) << i;
+    }
   }
 }
 

@@ -8,8 +8,6 @@ namespace vgerfs::testing {
 
 namespace {
 
-constexpr std::int64_t kHour_s = 3600;
-
 /// What a keeper's thread is to the scheduler.
 struct Keeper {
   std::size_t participant = 0;

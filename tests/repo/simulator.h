@@ -21,6 +21,8 @@
 
 namespace vgerfs::testing {
 
+inline constexpr std::int64_t kHour_s = 3600;
+
 /// Hands a baton to one client after another. Who has it runs until its next call of the store;
 /// what clients share is so guarded by it. Clients fall asleep in the middle of a call, for minutes
 /// or for longer than any lease and grace time; the clock goes on meanwhile. A client's keepers of

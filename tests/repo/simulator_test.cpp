@@ -25,13 +25,13 @@ namespace {
 
 using testing::Files;
 using testing::FixedRandom;
+using testing::kHour_s;
 using testing::MaintenanceWorld;
 using testing::Scheduler;
 using testing::SimulatedBackend;
 using testing::SkewedClock;
 using testing::TestRepository;
 
-constexpr std::int64_t kHour_s = 3600;
 constexpr std::int64_t kLeaseTtl_s = kHour_s;
 
 enum class Part { full, ingest, thief };

@@ -10,6 +10,7 @@
 #include "repo/extents.h"
 #include "repo/limits.h"
 #include "repo/memory_chunks.h"
+#include "repo/message.h"
 #include "repo/random_bytes.h"
 #include "repo/tree.h"
 #include "support/test_seed.h"
@@ -18,12 +19,6 @@ namespace vgerfs::repo {
 namespace {
 
 using format::proto::TreeNode;
-
-Bytes encoded(const google::protobuf::MessageLite& message) {
-  const std::string text = message.SerializeAsString();
-  const ByteView view = bytes_of(text);
-  return {view.begin(), view.end()};
-}
 
 void expect_corrupt(const std::function<void()>& work, std::string_view what) {
   try {
@@ -68,7 +63,7 @@ TreeNode parent(std::uint32_t level, const std::vector<Child>& children) {
 
 class HostileTree : public ::testing::Test {
  protected:
-  ChunkId put(const TreeNode& node) { return chunks_.put(ChunkKind::tree, encoded(node)); }
+  ChunkId put(const TreeNode& node) { return chunks_.put(ChunkKind::tree, encode_message(node)); }
 
   /// No way into the directory yields a result or runs away.
   void expect_unreadable(const TreeNode& root, std::string_view what) {
@@ -321,7 +316,7 @@ TEST_F(HostileTree, ACycleEndsAtItsLevels) {
   // A store cannot make a cycle of honest ids; a broken hash or cache could.
   ChunkId self;
   TreeNode node = parent(3, {{self, "a"}});
-  chunks_.replace(ChunkKind::tree, self, encoded(node));
+  chunks_.replace(ChunkKind::tree, self, encode_message(node));
   expect_corrupt([&] { read_all(self); }, "cycle");
   expect_corrupt([&] { (void)find_entry(chunks_, self, "a"); }, "cycle");
   DirectoryReader reader{chunks_, self};
@@ -347,9 +342,9 @@ TEST_F(HostileTree, TooManyItemsAreCorruptBeforeTheyAreDecoded) {
   for (std::size_t i = 0; i <= kMaxNodeEntries; ++i)
     *node.add_entries() = named(fmt::format("{:05}", i));
   ASSERT_LT(node.ByteSizeLong(), kMaxNodeBytes);
-  expect_corrupt([&] { decode_tree_node(encoded(node)); }, "one entry too many");
+  expect_corrupt([&] { decode_tree_node(encode_message(node)); }, "one entry too many");
   node.mutable_entries()->RemoveLast();
-  EXPECT_NO_THROW(decode_tree_node(encoded(node)));
+  EXPECT_NO_THROW(decode_tree_node(encode_message(node)));
 }
 
 TEST_F(HostileTree, SizesOutOfRangeAreCorrupt) {
@@ -359,7 +354,7 @@ TEST_F(HostileTree, SizesOutOfRangeAreCorrupt) {
   entry.set_user(std::string(kMaxNodeBytes - 100, 'u'));
   TreeNode node;
   *node.add_entries() = entry;
-  EXPECT_NO_THROW(decode_tree_node(encoded(node)));
+  EXPECT_NO_THROW(decode_tree_node(encode_message(node)));
 }
 
 TEST_F(HostileTree, ChunksOfOtherKindsAreNotTreeNodes) {
@@ -380,7 +375,7 @@ TEST_F(HostileTree, DamagedBytesNeverDoMoreThanThrow) {
   TestRandom random{testing::test_seed()};
   TreeNode node = leaf({"a", "b", "c"});
   node.mutable_entries(1)->add_xattrs()->set_name("user.x");
-  const Bytes good = encoded(node);
+  const Bytes good = encode_message(node);
   for (std::size_t length = 0; length < good.size(); ++length) {
     try {
       decode_tree_node(ByteView{good}.first(length));  // may end between two entries

@@ -17,25 +17,17 @@
 #include "base/sqlite.h"
 #include "repo/index_examples.h"
 #include "repo/local_seal.h"
+#include "support/error_of.h"
 #include "support/fixed_random.h"
 #include "support/temporary_directory.h"
 
 namespace vgerfs::repo {
 namespace {
 
+using vgerfs::testing::code_of;
 using examples::kRepository;
 using examples::make_id;
 using vgerfs::testing::random_bytes;
-
-ErrorCode code_of(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    return error.code();
-  }
-  ADD_FAILURE() << "nothing was thrown";
-  return ErrorCode::usage;
-}
 
 ChunkId chunk_id(std::uint64_t number) { return make_id<ChunkId>("chunk", number); }
 

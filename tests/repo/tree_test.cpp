@@ -11,12 +11,15 @@
 #include "base/error.h"
 #include "repo/limits.h"
 #include "repo/memory_chunks.h"
+#include "repo/message.h"
 #include "repo/random_bytes.h"
+#include "support/error_of.h"
 #include "support/test_seed.h"
 
 namespace vgerfs::repo {
 namespace {
 
+using vgerfs::testing::code_of;
 using format::proto::TreeNode;
 using Names = std::set<std::string>;
 
@@ -67,22 +70,6 @@ Names read_names(ChunkSource& chunks, std::optional<ChunkId> root) {
   }
   EXPECT_EQ(reader.next(), nullptr);
   return names;
-}
-
-Bytes encoded(const google::protobuf::MessageLite& message) {
-  const std::string text = message.SerializeAsString();
-  const ByteView view = bytes_of(text);
-  return {view.begin(), view.end()};
-}
-
-ErrorCode code_of(const std::function<void()>& work) {
-  try {
-    work();
-  } catch (const Error& error) {
-    return error.code();
-  }
-  ADD_FAILURE() << "nothing was thrown";
-  return ErrorCode::io;
 }
 
 TEST(Tree, AnEmptyDirectoryHasNoNode) {
@@ -160,7 +147,7 @@ TEST(Tree, NodesAreEncodedAsProtobufWould) {
   std::set<std::uint32_t> levels;
   for (const auto& [key, bytes] : chunks.all()) {
     const TreeNode node = decode_tree_node(bytes);
-    EXPECT_EQ(encoded(node), bytes);
+    EXPECT_EQ(encode_message(node), bytes);
     levels.insert(node.level());
   }
   EXPECT_EQ(levels, (std::set<std::uint32_t>{0, 1}));
@@ -351,12 +338,12 @@ TEST(Tree, DropsUnknownFieldsAndRefusesUnknownFeatures) {
       ->GetReflection()
       ->MutableUnknownFields(node.mutable_entries(0))
       ->AddVarint(99, 1);
-  const TreeNode read = decode_tree_node(encoded(node));
+  const TreeNode read = decode_tree_node(encode_message(node));
   EXPECT_EQ(read.entries(0).SerializeAsString(), file_entry("a").SerializeAsString());
   node.mutable_features()->add_add(77);
-  EXPECT_NO_THROW(decode_tree_node(encoded(node)));
+  EXPECT_NO_THROW(decode_tree_node(encode_message(node)));
   node.mutable_features()->add_read(77);
-  EXPECT_EQ(code_of([&] { decode_tree_node(encoded(node)); }), ErrorCode::unsupported);
+  EXPECT_EQ(code_of([&] { decode_tree_node(encode_message(node)); }), ErrorCode::unsupported);
 }
 
 TEST(Xattr, KeepsShortValuesInlineAndLongOnesInChunks) {
@@ -366,7 +353,7 @@ TEST(Xattr, KeepsShortValuesInlineAndLongOnesInChunks) {
   const std::size_t lengths[] = {0, 1, 1024, 1025, 65536};
   std::vector<Bytes> values;
   for (std::size_t i = 0; i < 5; ++i) {
-    values.push_back(random_bytes(random, lengths[i]));
+    values.push_back(repo::random_bytes(random, lengths[i]));
     add_xattr(entry, chunks, fmt::format("user.{}", i), values.back());
   }
   check_entry(entry);

@@ -12,7 +12,7 @@
 namespace vgerfs::repo {
 namespace {
 
-constexpr std::array<std::byte, 16> kSplitKey{};
+constexpr std::array<std::byte, 16> kZeroSplitKey{};
 
 Entry file(const std::string& name) {
   Entry entry;
@@ -25,7 +25,7 @@ Entry directory(MemoryChunks& chunks, const std::string& name, const std::vector
   Entry entry;
   entry.set_name(name);
   entry.set_type(EntryType::ENTRY_DIRECTORY);
-  DirectoryBuilder builder{chunks, kSplitKey};
+  DirectoryBuilder builder{chunks, kZeroSplitKey};
   for (const Entry& each : entries) builder.add(each);
   if (const auto root = builder.finish()) entry.set_subtree(root->raw());
   return entry;

@@ -36,4 +36,9 @@ Error thrown_by(Code&& code) {
   return Error{ErrorCode::interrupted, {}};
 }
 
+template <class Code>
+ErrorCode code_of(Code&& code) {
+  return thrown_by(std::forward<Code>(code)).code();
+}
+
 }  // namespace vgerfs::testing

@@ -173,11 +173,11 @@ PackSurvey survey_packs(Repository& repository, FindingList& findings, BadPlaces
   backend.list(ObjectType::pack, [&](const backends::ObjectInfo& info) {
     stored.emplace(PackId{info.name.id.bytes()}, info.stored_bytes);
   });
-  struct Entry {
+  struct Missing {
     PackId pack;
     EntryDigest entry{};
   };
-  std::vector<Entry> missing;
+  std::vector<Missing> missing;
   const std::set<PackId> condemned = condemned_packs(repository.index());
   std::set<PackId> named;
   PackSurvey survey;
@@ -205,7 +205,7 @@ PackSurvey survey_packs(Repository& repository, FindingList& findings, BadPlaces
     }
   });
   if (!missing.empty()) repository.refresh();
-  for (const Entry& entry : missing) {
+  for (const Missing& entry : missing) {
     const format::ObjectName name = format::pack_name(entry.pack);
     if (repository.index().is_buried(entry.pack) || backend.stat(name)) continue;
     add(FindingKind::pack_missing, entry.pack, "is missing from the store");
