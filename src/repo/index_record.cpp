@@ -176,9 +176,9 @@ void encode_additions(const std::vector<PackDescription>& packs, proto::Addition
 
 // Varints of 32 bits have at most 5 bytes, of 64 bits 10; the rest is ids, tags and field headers.
 std::size_t record_weight(const BlockEntry& block) noexcept {
-  constexpr std::size_t kBlockBytes = 5 + crypto::kAeadTagBytes + 1 + 5;
+  constexpr std::size_t kBlockWeight = 5 + crypto::kAeadTagBytes + 1 + 5;
   constexpr std::size_t kChunkBytes = ChunkId::kSize + 5;
-  return kBlockBytes + kChunkBytes * block.chunks.size();
+  return kBlockWeight + kChunkBytes * block.chunks.size();
 }
 
 std::size_t record_weight(const PackDescription& pack) noexcept {

@@ -175,7 +175,9 @@ TEST_P(StoreCrashTest, Lease) {
           const auto again = acquire(world, leases);
           ASSERT_TRUE(std::holds_alternative<LeaseRow>(again));
           EXPECT_EQ(leases.list(world.repository()).size(), 1U);
-          if (!live.empty()) EXPECT_EQ(std::get<LeaseRow>(again).fence, live[0].row.fence);
+          if (!live.empty()) {
+            EXPECT_EQ(std::get<LeaseRow>(again).fence, live[0].row.fence);
+          }
         });
 }
 

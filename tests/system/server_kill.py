@@ -84,6 +84,7 @@ def lost_power_loses_nothing_acknowledged(server):
     disk = ForgetfulDisk(server.work)
     with contextlib.ExitStack() as stack:
         stack.callback(disk.unmount)
+        stack.callback(server.kill)
         server.data = disk.top + "/data"
         server.configure()
 
@@ -101,7 +102,6 @@ def lost_power_loses_nothing_acknowledged(server):
         with contextlib.suppress(FileNotFoundError):
             check(os.path.getsize(disk.top + "/not synced") == 0, "this disk forgets nothing")
         lose_nothing(server, 3 if SMALL else 20, lose_power)
-        server.stop()
 
 
 def lose_nothing(server, rounds, disaster):
