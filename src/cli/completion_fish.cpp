@@ -82,8 +82,9 @@ std::string fish_completion(const CompletionCommand& program) {
         script += fmt::format("{}{} -a '(__fish_complete_directories)'\n", kComplete, when);
         break;
       case CompletionValue::words:
-        script += fmt::format("{}{} -a {}\n", kComplete, when,
-                              fish_quoted(fmt::format("{}", fmt::join(command.argument_words, " "))));
+        script +=
+            fmt::format("{}{} -a {}\n", kComplete, when,
+                        fish_quoted(fmt::format("{}", fmt::join(command.argument_words, " "))));
         break;
       case CompletionValue::none:
       case CompletionValue::text: break;

@@ -7,14 +7,15 @@
 namespace vgerfs::fs {
 namespace {
 
-
 /// What a manifest says is checked where it is opened; here once more, since it becomes a path.
 bool is_file_name(std::string_view name) {
   return !name.empty() && name.size() <= 255 && name != "." && name != ".." &&
          name.find_first_of(std::string_view{"/\0", 2}) == name.npos;
 }
 
-CatalogItem directory(Timestamp time) { return {.kind = CatalogItem::Kind::directory, .time = time}; }
+CatalogItem directory(Timestamp time) {
+  return {.kind = CatalogItem::Kind::directory, .time = time};
+}
 
 CatalogItem link(std::string target, Timestamp time) {
   return {.kind = CatalogItem::Kind::link, .time = time, .text = std::move(target)};
@@ -30,15 +31,16 @@ void add_to_line(CatalogItem& root, const repo::ListedSnapshot& listed, Timestam
   CatalogItem& hosts = root.children.find(kSnapshotsName)->second;
   CatalogItem& line =
       child_directory(child_directory(hosts, snapshot.host, now), snapshot.source, now);
-  line.children.insert_or_assign(
-      listed.time_name,
-      CatalogItem{.kind = CatalogItem::Kind::snapshot, .time = snapshot.time, .snapshot = listed.snapshot});
+  line.children.insert_or_assign(listed.time_name, CatalogItem{.kind = CatalogItem::Kind::snapshot,
+                                                               .time = snapshot.time,
+                                                               .snapshot = listed.snapshot});
   line.children.insert_or_assign(std::string{kLatestName}, link(listed.time_name, snapshot.time));
 }
 
 void add_to_ids(CatalogItem& root, const repo::ListedSnapshot& listed, bool in_line) {
   const repo::Snapshot& snapshot = *listed.snapshot;
-  CatalogItem item{.kind = CatalogItem::Kind::snapshot, .time = snapshot.time, .snapshot = listed.snapshot};
+  CatalogItem item{
+      .kind = CatalogItem::Kind::snapshot, .time = snapshot.time, .snapshot = listed.snapshot};
   if (in_line) {
     item = link(fmt::format("../{}/{}/{}/{}", kSnapshotsName, snapshot.host, snapshot.source,
                             listed.time_name),

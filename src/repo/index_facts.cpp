@@ -40,8 +40,8 @@ Vouch decode_vouch(const proto::Vouch& message) {
       array_field<std::tuple_size_v<EntryDigest>>(message.entry(), "a vouched entry's digest");
   vouch.blocks.assign(message.blocks().begin(), message.blocks().end());
   require(std::is_sorted(vouch.blocks.begin(), vouch.blocks.end(), std::less_equal<>{}) &&
-            (vouch.blocks.empty() || vouch.blocks.back() < kMaxPackBlocks),
-        "vouches for blocks that cannot be");
+              (vouch.blocks.empty() || vouch.blocks.back() < kMaxPackBlocks),
+          "vouches for blocks that cannot be");
   return vouch;
 }
 
@@ -72,10 +72,10 @@ Revocation decode_revocation(const proto::Revocation& message, const Keyring& ke
       std::is_sorted(revocation.surviving.begin(), revocation.surviving.end(), std::less_equal<>{}),
       "has a revocation whose list is not in order");
   require(crypto::verify(
-            keyring.root_public_key(),
-            revocation_message(revocation.author, revocation.surviving, keyring.repository()),
-            revocation.signature),
-        "has a revocation that the root did not sign");
+              keyring.root_public_key(),
+              revocation_message(revocation.author, revocation.surviving, keyring.repository()),
+              revocation.signature),
+          "has a revocation that the root did not sign");
   return revocation;
 }
 

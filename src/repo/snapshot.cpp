@@ -13,7 +13,6 @@ namespace {
 
 namespace proto = format::proto;
 
-
 void check_text(const Snapshot& snapshot) {
   if (!is_valid_name(snapshot.host) || !is_valid_name(snapshot.source)) {
     throw Error{ErrorCode::usage, "the snapshot's host or source is not a valid name", kNameRule};

@@ -146,7 +146,8 @@ const char* fault_of(const Entry& entry, bool is_root) {
     return fault;
   }
   if (entry.mode() > kModeBits) return "an entry's mode has other bits than permissions";
-  if (entry.mtime_ns() >= kNsPerSecond || entry.ctime_ns() >= kNsPerSecond) return "a time is not valid";
+  if (entry.mtime_ns() >= kNsPerSecond || entry.ctime_ns() >= kNsPerSecond)
+    return "a time is not valid";
   if (const char* fault = xattrs_fault(entry)) return fault;
   return type_fault(entry);
 }

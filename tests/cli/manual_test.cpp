@@ -209,8 +209,8 @@ TEST_P(Completion, FileIsWhatTheProgramMakes) {
 
 INSTANTIATE_TEST_SUITE_P(Shells, Completion,
                          ::testing::Values(std::pair{"bash", "vgerfs-admin.bash"},
-                                         std::pair{"zsh", "_vgerfs-admin"},
-                                         std::pair{"fish", "vgerfs-admin.fish"}));
+                                           std::pair{"zsh", "_vgerfs-admin"},
+                                           std::pair{"fish", "vgerfs-admin.fish"}));
 
 }  // namespace
 }  // namespace vgerfs::cli

@@ -12,10 +12,10 @@
 namespace vgerfs::cli {
 namespace {
 
-using vgerfs::testing::read_text;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
+using vgerfs::testing::read_text;
 
 /// One chunk, which compression does not make smaller.
 std::string noise(unsigned seed) {

@@ -14,8 +14,8 @@
 namespace vgerfs::cli {
 namespace {
 
-using vgerfs::testing::read_text;
 using ::testing::HasSubstr;
+using vgerfs::testing::read_text;
 
 class Restore : public ::testing::Test {
  protected:

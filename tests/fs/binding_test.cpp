@@ -28,9 +28,9 @@ using vgerfs::testing::Answer;
 using vgerfs::testing::BrowseWorld;
 using vgerfs::testing::FakeIngest;
 using vgerfs::testing::FakeKernel;
-using vgerfs::testing::ListedName;
 using vgerfs::testing::kLater;
 using vgerfs::testing::kTime;
+using vgerfs::testing::ListedName;
 using vgerfs::testing::ManualClock;
 
 /// Looks again and again: what it waits for happens on another thread.

@@ -14,9 +14,9 @@
 namespace vgerfs::repo {
 namespace {
 
-using vgerfs::testing::code_of;
 using examples::kRepository;
 using examples::make_id;
+using vgerfs::testing::code_of;
 
 constexpr const char* kSchema = "CREATE TABLE t(a INTEGER NOT NULL) STRICT";
 constexpr DatabaseKind kCache{"test cache", kSchema, 3, true};

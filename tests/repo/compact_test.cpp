@@ -19,7 +19,6 @@
 namespace vgerfs::repo {
 namespace {
 
-using vgerfs::testing::kOverGrace;
 using format::ObjectType;
 using testing::Call;
 using testing::error_of;
@@ -27,6 +26,7 @@ using testing::Files;
 using testing::MaintenanceWorld;
 using testing::random_files;
 using testing::TestRepository;
+using vgerfs::testing::kOverGrace;
 
 class Compact : public ::testing::Test, protected MaintenanceWorld {
  protected:

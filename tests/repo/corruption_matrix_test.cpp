@@ -22,7 +22,6 @@
 namespace vgerfs::repo {
 namespace {
 
-using vgerfs::testing::kOverGrace;
 using format::ObjectName;
 using format::ObjectType;
 using testing::Files;
@@ -30,6 +29,7 @@ using testing::MaintenanceWorld;
 using testing::MemoryStore;
 using testing::random_files;
 using testing::TestRepository;
+using vgerfs::testing::kOverGrace;
 
 constexpr std::size_t kOneChunkFile = 3000;
 

@@ -18,8 +18,8 @@
 namespace vgerfs::repo {
 namespace {
 
-using vgerfs::testing::code_of;
 using format::proto::ExtentNode;
+using vgerfs::testing::code_of;
 using Extents = std::vector<Extent>;
 
 constexpr std::uint32_t kMiB = 1 << 20;
@@ -307,7 +307,9 @@ TEST(Extents, RefusesWhatTheFormatDoesNotAllow) {
 
 class HostileExtents : public ::testing::Test {
  protected:
-  ChunkId put(const ExtentNode& node) { return chunks_.put(ChunkKind::extents, encode_message(node)); }
+  ChunkId put(const ExtentNode& node) {
+    return chunks_.put(ChunkKind::extents, encode_message(node));
+  }
 
   static ExtentNode leaf(const std::vector<std::uint64_t>& lengths) {
     ExtentNode node;

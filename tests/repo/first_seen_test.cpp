@@ -11,9 +11,9 @@
 namespace vgerfs::repo {
 namespace {
 
-using vgerfs::testing::kOverGrace;
 using format::ObjectType;
 using testing::random_files;
+using vgerfs::testing::kOverGrace;
 
 class StoreWithoutTimes : public ::testing::Test, protected testing::MaintenanceWorld {
  protected:

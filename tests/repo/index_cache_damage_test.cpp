@@ -34,7 +34,6 @@ using examples::record_id;
 constexpr std::uint64_t kRecords = 6;
 constexpr std::uint64_t kChunksPerRecord = 400;
 
-
 IndexRecord example_record(std::uint64_t number) {
   std::vector<std::vector<ChunkId>> blocks;
   for (std::uint64_t i = 0; i < kChunksPerRecord; ++i) {

@@ -29,7 +29,6 @@ using examples::make_pack;
 using examples::make_record;
 using examples::record_id;
 
-
 constexpr std::uint64_t kChunksInRecord = 200;
 
 IndexRecord simple_record(std::uint64_t number) {

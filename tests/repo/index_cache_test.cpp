@@ -34,7 +34,6 @@ const ChunkId kChunkA = make_id<ChunkId>("a");
 const ChunkId kChunkB = make_id<ChunkId>("b");
 const ChunkId kChunkC = make_id<ChunkId>("c");
 
-
 class IndexCacheTest : public ::testing::Test {
  protected:
   std::unique_ptr<IndexCache> open() { return IndexCache::open(directory_ / "cache", kRepository); }

@@ -31,7 +31,6 @@ struct NamedRecord {
   IndexRecord record;
 };
 
-
 /// Everything that the cache says, in a canonical form.
 std::string describe(IndexCache& cache, const std::vector<SnapshotId>& snapshots,
                      std::uint64_t chunks) {

@@ -56,7 +56,8 @@ TEST_F(Rotation, EveryPackIsReadOnceBeforeOneIsReadAgain) {
 TEST_F(Rotation, NewPacksComeFirstAndBadOnesBeforeThem) {
   {
     ReadRotation rotation = open();
-    for (const PackId& id : rotation.choose(packs(4), kEverything)) rotation.note(id, id != pack(2));
+    for (const PackId& id : rotation.choose(packs(4), kEverything))
+      rotation.note(id, id != pack(2));
     rotation.keep();
   }
   ReadRotation rotation = open();

@@ -14,7 +14,6 @@
 namespace vgerfs::repo {
 namespace {
 
-using vgerfs::testing::kOverGrace;
 using format::ObjectType;
 using testing::error_of;
 using testing::flip;
@@ -22,6 +21,7 @@ using testing::largest;
 using testing::MaintenanceWorld;
 using testing::random_files;
 using testing::TestRepository;
+using vgerfs::testing::kOverGrace;
 
 class RebuildIndex : public ::testing::Test, protected MaintenanceWorld {
  protected:

@@ -12,7 +12,6 @@
 namespace vgerfs::repo {
 namespace {
 
-using vgerfs::testing::kOverGrace;
 using format::ObjectType;
 using ::testing::Contains;
 using testing::error_of;
@@ -23,6 +22,7 @@ using testing::MaintenanceWorld;
 using testing::random_files;
 using testing::smallest_pack;
 using testing::TestRepository;
+using vgerfs::testing::kOverGrace;
 
 class RepairTest : public ::testing::Test, protected MaintenanceWorld {
  protected:

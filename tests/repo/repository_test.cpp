@@ -10,11 +10,11 @@
 namespace vgerfs::repo {
 namespace {
 
-using vgerfs::testing::code_of;
 using format::ObjectType;
 using testing::plain_root;
 using testing::random_bytes;
 using testing::TestRepository;
+using vgerfs::testing::code_of;
 
 ListedSnapshot commit(Repository& repository, std::uint64_t seed,
                       const std::string& source = "home") {

@@ -24,9 +24,9 @@
 namespace vgerfs::repo {
 namespace {
 
-using vgerfs::testing::code_of;
 using examples::kRepository;
 using examples::make_id;
+using vgerfs::testing::code_of;
 using vgerfs::testing::random_bytes;
 
 ChunkId chunk_id(std::uint64_t number) { return make_id<ChunkId>("chunk", number); }

@@ -19,8 +19,8 @@
 namespace vgerfs::repo {
 namespace {
 
-using vgerfs::testing::code_of;
 using format::proto::TreeNode;
+using vgerfs::testing::code_of;
 using Names = std::set<std::string>;
 
 constexpr std::array<std::byte, 16> kSplitKey{std::byte{7}};
