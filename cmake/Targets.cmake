@@ -159,8 +159,9 @@ endfunction()
 # With a sanitizer a process takes longer to start than most tests to run: each of the ctest tests "<name>.<n>" is a share
 # of the program's, some four sources' worth. `arg_LABELS` is the caller's.
 function(vgerfs_test_shards name)
-  math(EXPR shards "(${ARGC} + 6) / 4")
-  math(EXPR last "${shards} - 1")
+  list(LENGTH ARGN sources)
+  math(EXPR last "${sources} / 4")
+  math(EXPR shards "${last} + 1")
   foreach(shard RANGE ${last})
     add_test(NAME ${name}.${shard} COMMAND test_${name})
     set_tests_properties(${name}.${shard} PROPERTIES

@@ -67,17 +67,17 @@ void check_unused(const std::string& path) {
 }  // namespace
 
 std::unique_ptr<Backend> create_local_backend(const std::string& path, LocalOptions options) {
-  constexpr mode_t kRootMode = 0700;
+  constexpr mode_t kPrivateMode = 0700;
   std::string root = std::filesystem::absolute(path).lexically_normal().string();
   while (root.size() > 1 && root.back() == '/') root.pop_back();
-  make_durable_directories(root, kRootMode);
+  make_durable_directories(root, kPrivateMode);
   if (!std::filesystem::is_directory(root)) {
     throw Error{ErrorCode::exists, root + " exists and is not a directory"};
   }
   check_unused(root);
   for (const format::ObjectType type : format::kListedTypes) {
     const std::string directory = root + '/' + std::string{format::directory_name(type)};
-    if (::mkdir(directory.c_str(), kRootMode) != 0 && errno != EEXIST) {
+    if (::mkdir(directory.c_str(), kPrivateMode) != 0 && errno != EEXIST) {
       throw system_error(errno, "creating directory " + directory);
     }
   }

@@ -36,6 +36,7 @@ Error thrown_by(Code&& code) {
   return Error{ErrorCode::interrupted, {}};
 }
 
+/// Its code, likewise.
 template <class Code>
 ErrorCode code_of(Code&& code) {
   return thrown_by(std::forward<Code>(code)).code();

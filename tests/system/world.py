@@ -33,11 +33,16 @@ def need_root_and_fuse():
         skip("needs /dev/fuse")
 
 
-def enter_namespace():
-    """Runs the rest of the script in a new mount namespace with the mount helpers in /sbin."""
+def enter_private_mounts():
+    """Runs the script anew in a mount namespace of its own."""
     if os.environ.get("VGERFS_TEST_NAMESPACE") != "1":
         os.environ["VGERFS_TEST_NAMESPACE"] = "1"
         os.execvp("unshare", ["unshare", "--mount", "--propagation", "private", sys.executable] + sys.argv)
+
+
+def enter_namespace():
+    """Runs the rest of the script in a new mount namespace with the mount helpers in /sbin."""
+    enter_private_mounts()
     overlay = tempfile.mkdtemp(prefix="vgerfs-sbin-", dir="/dev/shm" if os.path.isdir("/dev/shm") else None)
     os.makedirs(overlay + "/upper")
     os.makedirs(overlay + "/work")
