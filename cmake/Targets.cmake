@@ -121,8 +121,9 @@ endfunction()
 
 # vgerfs_test(<name> SOURCES <file>... [DEPS <target>...] [LABELS <label>...] [TIMEOUT <seconds>])
 #
-# GoogleTest program test_<name>; every TEST is a ctest test "<name>.<Suite>.<Test>" with the label `unit` unless LABELS
-# says otherwise. A folder has one program, and more only for what needs a process of its own.
+# GoogleTest program test_<name>; every TEST is a ctest test "<name>.<Suite>.<Test>", or with VGERFS_TEST_SHARDS
+# "<name>.<n>" is a share of them, with the label `unit` unless LABELS says otherwise. A folder has one program, and more
+# only for what needs a process of its own.
 #
 #   vgerfs_test(crypto SOURCES aead_test.cpp mac_test.cpp DEPS vgerfs::crypto)
 function(vgerfs_test name)
@@ -145,7 +146,7 @@ function(vgerfs_test name)
   target_link_libraries(test_${name} PRIVATE ${arg_DEPS} GTest::gmock GTest::gtest_main vgerfs_warnings)
   vgerfs_precompiled(test_${name} tests)
   vgerfs_unity(test_${name})
-  if(VGERFS_SANITIZE)
+  if(VGERFS_TEST_SHARDS)
     vgerfs_test_shards(${name} ${arg_SOURCES})
   else()
     gtest_discover_tests(test_${name}
@@ -156,18 +157,22 @@ function(vgerfs_test name)
   endif()
 endfunction()
 
-# With a sanitizer a process takes longer to start than most tests to run: each of the ctest tests "<name>.<n>" is a share
-# of the program's, some four sources' worth. `arg_LABELS` is the caller's.
+# A process takes longer to start than most tests to run, with a sanitizer above all: each share is some four sources'
+# worth. `arg_LABELS` and `arg_TIMEOUT` are the caller's.
 function(vgerfs_test_shards name)
   list(LENGTH ARGN sources)
   math(EXPR last "${sources} / 4")
+  if(last EQUAL 0)
+    set(last 1)  # as many as CPUs that every machine has
+  endif()
   math(EXPR shards "${last} + 1")
+  math(EXPR timeout "6 * ${arg_TIMEOUT}")
   foreach(shard RANGE ${last})
     add_test(NAME ${name}.${shard} COMMAND test_${name})
     set_tests_properties(${name}.${shard} PROPERTIES
       ENVIRONMENT "GTEST_TOTAL_SHARDS=${shards};GTEST_SHARD_INDEX=${shard};GTEST_BRIEF=1"
       LABELS "${arg_LABELS}"
-      TIMEOUT 1800)
+      TIMEOUT ${timeout})
   endforeach()
 endfunction()
 

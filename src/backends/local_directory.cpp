@@ -7,9 +7,9 @@
 
 #include <cerrno>
 #include <filesystem>
-#include <memory>
 #include <vector>
 
+#include "base/directory_stream.h"
 #include "base/error.h"
 
 namespace vgerfs::backends {
@@ -38,11 +38,6 @@ Error no_repository(const std::string& path, std::string_view why) {
   return Error{ErrorCode::no_repository, fmt::format("no repository at {}: {}", path, why),
                "check the path and whether the disk is mounted; `vgerfs-admin init` creates one"};
 }
-
-struct CloseDirectory {
-  void operator()(DIR* directory) const noexcept { ::closedir(directory); }
-};
-using DirectoryStream = std::unique_ptr<DIR, CloseDirectory>;
 
 }  // namespace
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "backends/parallel.h"
+#include "backends/rest_compaction.h"
 #include "backends/rest_health.h"
 #include "backends/rest_lease.h"
 #include "backends/rest_lists.h"
@@ -54,7 +55,7 @@ class RestBackend final : public Backend, public StoreServices, private FencedSt
     return lists_.history(known);
   }
   std::optional<CompactionAnswer> compact(const CompactionPlan& plan) override {
-    return wire_.compact(plan);
+    return rest_compact(wire_, plan);
   }
 
  private:

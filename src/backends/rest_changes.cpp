@@ -30,8 +30,7 @@ format::ObjectType type_of(const json& value) {
 }
 
 std::uint64_t number_of(const json& value) {
-  if (!value.is_number_unsigned()) refuse();
-  return value.get<std::uint64_t>();
+  return value.get_ref<const json::number_unsigned_t&>();
 }
 
 ChainHead head_of(const json& value) {

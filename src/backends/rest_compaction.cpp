@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "base/log.h"
 
 namespace vgerfs::backends {
 namespace {
@@ -20,7 +21,19 @@ PackId pack_id(const json& value) {
 
 std::optional<MadePack> made_pack(const json& value) {
   if (value.is_null()) return std::nullopt;
-  return MadePack{pack_id(value.at("id")), value.at("bytes").get<std::uint64_t>()};
+  return MadePack{pack_id(value.at("id")), value.at("bytes").get_ref<const json::number_unsigned_t&>()};
+}
+
+/// A role that may do less, an older server, a plan that it does not like: the client does it.
+bool is_other_way_left(int status) {
+  switch (status) {
+    case 400:
+    case 403:
+    case 409:
+    case 413:
+    case 422: return true;
+    default: return false;
+  }
 }
 
 }  // namespace
@@ -60,6 +73,19 @@ CompactionAnswer parse_compaction_answer(std::string_view text, const Compaction
     throw Error{ErrorCode::unavailable, "the server's answer is to another plan"};
   }
   return answer;
+}
+
+std::optional<CompactionAnswer> rest_compact(RestWire& wire, const CompactionPlan& plan) {
+  const std::string what = "having packs compacted";
+  std::optional<CompactionAnswer> made;
+  const auto answer = wire.ask_api(
+      HttpMethod::post, "compact", compaction_plan_text(plan), what,
+      [&](const std::string& text) { made = parse_compaction_answer(text, plan); });
+  if (made || !answer) return made;
+  const Error error = wire.failure(what, answer->reply);
+  if (!is_other_way_left(answer->reply.status)) throw error;
+  log::info("the server does not compact: {}", error.message());
+  return std::nullopt;
 }
 
 }  // namespace vgerfs::backends

@@ -57,8 +57,8 @@ std::optional<StoreReading> rest_read_again(RestWire& wire, std::uint64_t max_by
       ask(wire, HttpMethod::post, request.dump(), "having the server read its objects");
   if (!answer) return std::nullopt;
   return understood(wire, [&] {
-    return StoreReading{.objects = answer->at("objects").get<std::uint64_t>(),
-                        .bytes = answer->at("bytes").get<std::uint64_t>(),
+    return StoreReading{.objects = answer->at("objects").get_ref<const json::number_unsigned_t&>(),
+                        .bytes = answer->at("bytes").get_ref<const json::number_unsigned_t&>(),
                         .is_pass_complete = answer->at("is_pass_complete").get<bool>()};
   });
 }

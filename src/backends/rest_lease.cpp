@@ -103,7 +103,7 @@ ListedStoreLease listed_lease(const json& lease) {
   const auto id = LeaseId::parse(lease.at("lease").get<std::string>());
   return {.id = id.value_or(LeaseId{}),
           .is_exclusive = lease.at("kind").get<std::string>() == "exclusive",
-          .fence = lease.at("fence").get<std::uint64_t>(),
+          .fence = lease.at("fence").get_ref<const json::number_unsigned_t&>(),
           .token = lease.at("token").get<std::string>(),
           .left_s = lease.at("expires_in_seconds").get<std::int64_t>()};
 }
@@ -138,7 +138,7 @@ std::unique_ptr<StoreLease> acquire_rest_lease(RestWire& wire, FencedStore& stor
   std::uint32_t ttl_s = 0;
   try {
     const json granted = json::parse(answer->text);
-    fence->number = granted.at("fence").get<std::uint64_t>();
+    fence->number = granted.at("fence").get_ref<const json::number_unsigned_t&>();
     ttl_s = granted.at("ttl_seconds").get<std::uint32_t>();
   } catch (const json::exception&) {
     throw no_answer(wire.location());

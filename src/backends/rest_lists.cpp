@@ -66,8 +66,7 @@ bool RestLists::catch_up(ObjectType type, Followed& list) {
       }
       const ObjectInfo info{
           change.object, change.bytes,
-          Timestamp{change.stored_at_ns / 1'000'000'000,
-                    static_cast<std::uint32_t>(change.stored_at_ns % 1'000'000'000)}};
+          timestamp_of(change.stored_at_ns)};
       list.objects.insert_or_assign(change.object.id, info);
     }
     list.head = changes->last;

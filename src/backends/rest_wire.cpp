@@ -8,7 +8,6 @@
 
 #include "backends/http_date.h"
 #include "backends/parallel.h"
-#include "backends/rest_compaction.h"
 #include "backends/rest_list.h"
 #include "backends/retry_schedule.h"
 #include "base/error.h"
@@ -44,21 +43,6 @@ bool is_transient(int status) {
   }
 }
 
-/// A role that may do less, an older server, a plan that it does not like: the client does it.
-bool is_other_way_left(int status) {
-  switch (status) {
-    case 400:
-    case 403:
-    case 404:
-    case 405:
-    case 409:
-    case 413:
-    case 422:
-    case 501: return true;
-    default: return false;
-  }
-}
-
 std::optional<std::uint64_t> parse_number(std::string_view text) {
   std::uint64_t value = 0;
   const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), value);
@@ -88,8 +72,7 @@ std::optional<ContentRange> parse_content_range(std::string_view text) {
 std::optional<Timestamp> stored_at(const HttpReply& reply) {
   const auto ns = parse_number(reply.header("vgerfs-stored-at"));
   if (!ns) return std::nullopt;
-  return Timestamp{static_cast<std::int64_t>(*ns / 1'000'000'000),
-                   static_cast<std::uint32_t>(*ns % 1'000'000'000)};
+  return timestamp_of(static_cast<std::int64_t>(*ns));
 }
 
 std::optional<format::ChainHead> chain_head(const HttpReply& reply) {
@@ -563,8 +546,7 @@ RestWire::List RestWire::list(ObjectType type) {
     if (!entry.bytes) unknown.push_back(objects.size());
     ObjectInfo info{{type, entry.id}, entry.bytes.value_or(0), {}};
     if (entry.stored_at_ns) {
-      info.stored_at = Timestamp{*entry.stored_at_ns / 1'000'000'000,
-                                 static_cast<std::uint32_t>(*entry.stored_at_ns % 1'000'000'000)};
+      info.stored_at = timestamp_of(*entry.stored_at_ns);
     }
     objects.push_back(info);
   }
@@ -589,7 +571,7 @@ void RestWire::find_sizes(std::vector<ObjectInfo>& objects,
 
 RestWire::ApiAnswer RestWire::ask(HttpMethod method, const std::string& url,
                                   const std::string& body, const std::string& what,
-                                  const std::function<void(const std::string&)>& understand) {
+                                  const Understand& understand) {
   ApiAnswer answer;
   bool is_too_long = false;
   Call call{{.method = method, .url = url, .body = bytes_of(body)}, what};
@@ -620,31 +602,17 @@ RestWire::ApiAnswer RestWire::ask(HttpMethod method, const std::string& url,
 
 std::optional<RestWire::ApiAnswer> RestWire::ask_api(HttpMethod method, std::string_view word,
                                                      const std::string& body,
-                                                     const std::string& what) {
+                                                     const std::string& what,
+                                                     const Understand& understand) {
   const auto url = api_url(word);
   if (!url) return std::nullopt;
-  ApiAnswer answer = ask(method, *url, body, what, {});
+  ApiAnswer answer = ask(method, *url, body, what, understand);
   switch (answer.reply.status) {
     case 404:
     case 405:
     case 501: return std::nullopt;
     default: return answer;
   }
-}
-
-std::optional<CompactionAnswer> RestWire::compact(const CompactionPlan& plan) {
-  const auto url = api_url("compact");
-  if (!url) return std::nullopt;
-  const std::string what = "having packs compacted";
-  std::optional<CompactionAnswer> made;
-  const ApiAnswer answer =
-      ask(HttpMethod::post, *url, compaction_plan_text(plan), what,
-          [&](const std::string& text) { made = parse_compaction_answer(text, plan); });
-  if (made) return made;
-  const Error error = failure(what, answer.reply);
-  if (!is_other_way_left(answer.reply.status)) throw error;
-  log::info("the server does not compact: {}", error.message());
-  return std::nullopt;
 }
 
 bool RestWire::shows_times() {

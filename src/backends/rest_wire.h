@@ -17,7 +17,6 @@
 #include "backends/remote_options.h"
 #include "backends/rest_changes.h"
 #include "backends/rest_location.h"
-#include "backends/store_services.h"
 #include "base/error.h"
 
 namespace vgerfs::backends {
@@ -51,16 +50,16 @@ class RestWire {
   /// does not know the number (any more), or keeps no history.
   std::optional<RestChanges> changes(std::uint64_t since);
 
-  /// See StoreServices.
-  std::optional<CompactionAnswer> compact(const CompactionPlan& plan);
-
-  /// A call below /api/v1/. nullopt if this server does not know it. Refusals are for the caller.
   struct ApiAnswer {
     HttpReply reply;
     std::string text;
   };
+  /// Takes an answer's text. Throws Error for what is none: then it is asked for again.
+  using Understand = std::function<void(const std::string&)>;
+  /// A call below /api/v1/. nullopt if this server does not know it. Refusals are for the caller.
   std::optional<ApiAnswer> ask_api(HttpMethod method, std::string_view word,
-                                   const std::string& body, const std::string& what);
+                                   const std::string& body, const std::string& what,
+                                   const Understand& understand = {});
   /// What a refusal means. `what` failed.
   [[nodiscard]] Error failure(const std::string& what, const HttpReply& reply) const;
 
@@ -78,9 +77,9 @@ class RestWire {
   std::string url(const format::ObjectName& name) const;
   std::optional<std::string> api_url(std::string_view call);
   HttpReply perform(Call& call);
-  /// Takes the whole answer. What `understand` throws Error for is asked for again.
+  /// Takes the whole answer.
   ApiAnswer ask(HttpMethod method, const std::string& url, const std::string& body,
-                const std::string& what, const std::function<void(const std::string&)>& understand);
+                const std::string& what, const Understand& understand);
   void learn(const HttpReply& reply);
   void expect_absence(const format::ObjectName& name);
   void note_presence(format::ObjectType type);

@@ -17,7 +17,7 @@ class SystemClock final : public Clock {
   std::int64_t boot_ns() const override {
     timespec time{};
     ::clock_gettime(CLOCK_BOOTTIME, &time);
-    return time.tv_sec * 1'000'000'000 + time.tv_nsec;
+    return time.tv_sec * std::int64_t{kNsPerSecond} + time.tv_nsec;
   }
 };
 

@@ -19,6 +19,17 @@ struct Timestamp {
   friend constexpr auto operator<=>(const Timestamp&, const Timestamp&) = default;
 };
 
+/// From nanoseconds since the epoch.
+constexpr Timestamp timestamp_of(std::int64_t ns) noexcept {
+  std::int64_t s = ns / kNsPerSecond;
+  std::int64_t rest = ns % kNsPerSecond;
+  if (rest < 0) {
+    --s;
+    rest += kNsPerSecond;
+  }
+  return {s, static_cast<std::uint32_t>(rest)};
+}
+
 /// Wall clock and a clock that never jumps and runs on during suspend. Thread-safe.
 class Clock {
  public:

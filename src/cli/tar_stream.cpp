@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/sha256.h"
 #include "repo/content_reader.h"
@@ -94,10 +95,9 @@ std::optional<std::vector<AclEntry>> parse_acl(ByteView bytes) {
 /// libarchive writes the two numbers as they are, with a point between them: of times before 1970
 /// they must be those of a decimal fraction.
 void set_mtime(struct ::archive_entry* entry, std::int64_t s, std::uint32_t ns) {
-  constexpr std::uint32_t kSecond = 1'000'000'000;
   if (s < 0 && ns > 0) {
     // "-0.5" it cannot write: the last second of 1969 has no fractions.
-    ns = s == -1 ? 0 : kSecond - ns;
+    ns = s == -1 ? 0 : kNsPerSecond - ns;
     if (ns > 0) ++s;
   }
   ::archive_entry_set_mtime(entry, s, static_cast<long>(ns));

@@ -1,5 +1,6 @@
 #include "fs/ingest_port.h"
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "fs/ingest_source.h"
 
@@ -7,7 +8,7 @@ namespace vgerfs::fs {
 namespace {
 
 /// A store that refused something is not asked again by every write.
-constexpr std::int64_t kRetryInterval_ns = 1'000'000'000;
+constexpr std::int64_t kRetryInterval_ns = kNsPerSecond;
 
 }  // namespace
 

@@ -3,6 +3,7 @@
 #include <cerrno>
 #include <utility>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "fs/ingest_commit.h"
@@ -97,7 +98,6 @@ void IngestView::find_sessions() {
 
 void IngestView::tick() {
   find_sessions();
-  constexpr std::int64_t kSecond_ns = 1'000'000'000;
   for (IngestSource* source : all_sources()) {
     const std::int64_t now_ns = context_.clock.boot_ns();
     try {
@@ -108,7 +108,7 @@ void IngestView::tick() {
         shown = source->exists();
         idle = source->has_session() && source->open_handles == 0 &&
                context_.options.autocommit_s > 0 &&
-               now_ns - source->last_request_ns >= context_.options.autocommit_s * kSecond_ns;
+               now_ns - source->last_request_ns >= context_.options.autocommit_s * kNsPerSecond;
       }
       if (!shown) continue;
       if (!source->has_session()) {
@@ -124,7 +124,7 @@ void IngestView::tick() {
         commit(source->name, "idle");
         continue;
       }
-      source->checkpoint_if_due(now_ns, context_.options.checkpoint_interval_s * kSecond_ns);
+      source->checkpoint_if_due(now_ns, context_.options.checkpoint_interval_s * kNsPerSecond);
     } catch (const FsError& error) {
       if (error.error_number() != EBUSY)
         log::warning("{}: error {}", source->name, error.error_number());

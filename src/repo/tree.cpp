@@ -1,5 +1,6 @@
 #include "repo/tree.h"
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "repo/extents.h"
 #include "repo/limits.h"

@@ -17,7 +17,7 @@ void AuditLog::write(Severity severity, std::string_view event,
                      std::initializer_list<EventField> fields) const {
   log_.write(severity, event, fields);
   const std::lock_guard lock{mutex_};
-  EventLog{fd_.get(), LogFormat::json, clock_}.write(severity, event, fields);
+  EventLog{fd_.get(), LogFormat::json_lines, clock_}.write(severity, event, fields);
 }
 
 void AuditLog::reopen() {

@@ -11,6 +11,9 @@
 
 namespace vgerfs::server {
 
+/// Of all that the server makes: nobody else's business.
+inline constexpr mode_t kDirectoryMode = 0700;
+
 /// nullopt if it is certainly absent. Throws `denied` where a symbolic link or a way out is met,
 /// `unsupported` if this system has no openat2.
 std::optional<Fd> open_beneath(int directory, const std::string& path, int flags, mode_t mode = 0);

@@ -84,9 +84,6 @@ class Catalog {
  public:
   explicit Catalog(Database& database) : database_(database) {}
 
-  /// Makes the tables, or checks that they are of this version.
-  static void make_schema(Database& database);
-
   std::optional<RepositoryRow> find_repository(const RepositoryName& name);
   std::optional<RepositoryRow> find_repository(std::int64_t id);
   std::vector<RepositoryRow> repositories();

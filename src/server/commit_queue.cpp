@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/thread.h"
 #include "server/beneath.h"
+#include "server/schema.h"
 
 namespace vgerfs::server {
 namespace {
@@ -22,7 +23,7 @@ constexpr std::size_t kMaxBatch = 256;
 /// How soon a change by another process (a token revoked, trash restored) is seen.
 constexpr std::chrono::milliseconds kForeignInterval{500};
 
-constexpr DatabaseOptions kOptions{.durability = Durability::extra, .cache_kib = 16 * 1024};
+constexpr DatabaseOptions kCatalogOptions{.durability = Durability::extra, .cache_kib = 16 * 1024};
 
 /// Directories are synced by so many threads at most.
 constexpr std::size_t kSyncThreads = 16;
@@ -85,10 +86,10 @@ void Change::after_commit(std::function<void()> action) { actions_.push_back(std
 CommitQueue::CommitQueue(const std::string& database_path,
                          std::function<void(Database&)> foreign_change,
                          std::function<void(const std::set<std::int64_t>&)> changed)
-    : database_(database_path, kOptions),
+    : database_(database_path, kCatalogOptions),
       foreign_change_(std::move(foreign_change)),
       changed_(std::move(changed)) {
-  Catalog::make_schema(database_);
+  make_schema(database_);
   look_for_foreign_change();
   thread_ = start_thread("commit", [this](const std::stop_token& stop) { run(stop); });
 }

@@ -10,10 +10,10 @@
 #include <array>
 #include <cerrno>
 #include <charconv>
-#include <memory>
 #include <utility>
 #include <vector>
 
+#include "base/directory_stream.h"
 #include "base/error.h"
 #include "server/beneath.h"
 #include "server/repository_files.h"
@@ -21,7 +21,6 @@
 namespace vgerfs::server {
 namespace {
 
-constexpr mode_t kDirectoryMode = 0700;
 constexpr const char* kPrivateName = ".vgerfs-server";
 
 std::int64_t parse_number(std::string_view text, bool& ok) {
@@ -41,10 +40,6 @@ Fd make_directory(int parent, const std::string& name) {
   if (!made) throw Error{ErrorCode::io, name + " is not a directory"};
   return std::move(*made);
 }
-
-struct CloseDirectory {
-  void operator()(DIR* directory) const noexcept { ::closedir(directory); }
-};
 
 }  // namespace
 
@@ -140,7 +135,7 @@ Fd DataDirectory::make_repository(const RepositoryName& name) const {
 void DataDirectory::list_names(int directory, const std::function<void(const std::string&)>& each) {
   auto fd = open_beneath(directory, ".", O_RDONLY | O_DIRECTORY);
   if (!fd) throw system_error(ENOENT, "listing a directory of the server");
-  const std::unique_ptr<DIR, CloseDirectory> stream{::fdopendir(fd->get())};
+  const DirectoryStream stream{::fdopendir(fd->get())};
   if (!stream) throw system_error(errno, "listing a directory of the server");
   static_cast<void>(fd->release());
   std::vector<std::string> names;

@@ -70,7 +70,7 @@ std::string json_string(std::string_view text) {
 void EventLog::write(Severity severity, std::string_view event,
                      std::initializer_list<EventField> fields) const {
   std::string line;
-  if (format_ == LogFormat::json) {
+  if (format_ == LogFormat::json_lines) {
     line = fmt::format(R"({{"time":"{}","level":"{}","event":"{}")", iso_time(clock_.now()),
                        name_of(severity), event);
     for (const EventField& field : fields) {

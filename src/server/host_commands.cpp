@@ -11,19 +11,20 @@
 #include "server/data_directory.h"
 #include "server/event_log.h"
 #include "server/scan.h"
+#include "server/schema.h"
 #include "server/token_store.h"
 #include "server/trash.h"
 
 namespace vgerfs::server {
 namespace {
 
-constexpr DatabaseOptions kOptions{.durability = Durability::extra, .cache_kib = 8 * 1024};
+constexpr DatabaseOptions kCommandOptions{.durability = Durability::extra, .cache_kib = 8 * 1024};
 
 /// The data directory and its database, opened for one command.
 struct Host {
   explicit Host(const ServerConfig& config)
-      : directory(config.data_dir), database(directory.database_path(), kOptions) {
-    Catalog::make_schema(database);
+      : directory(config.data_dir), database(directory.database_path(), kCommandOptions) {
+    make_schema(database);
   }
 
   DataDirectory directory;

@@ -14,8 +14,6 @@ namespace {
 using format::ObjectName;
 using format::ObjectType;
 
-constexpr std::int64_t kSecond_ns = 1'000'000'000;
-
 LeaseRow lease_of(const Statement& row) {
   return {.repository = row.integer(0),
           .id = row.id<ObjectId>(1),
@@ -104,7 +102,7 @@ std::int64_t Leases::age_ns(const LeaseRow& row) {
 }
 
 bool Leases::is_over(const LeaseRow& row) {
-  return row.is_over || age_ns(row) >= row.ttl_s * kSecond_ns;
+  return row.is_over || age_ns(row) >= row.ttl_s * kNsPerSecond;
 }
 
 void Leases::begin_ttl(const LeaseRow& row) {
@@ -173,7 +171,7 @@ std::variant<LeaseRow, LiveLease> Leases::acquire(const Repository& repository,
     if (wanted.is_exclusive) {
       for (const LeaseRow& other : read_leases(database, repository.id)) {
         if (!other.is_exclusive || other.is_over) continue;
-        holder = LiveLease{other, other.ttl_s - age_ns(other) / kSecond_ns};
+        holder = LiveLease{other, other.ttl_s - age_ns(other) / kNsPerSecond};
         throw Held{};
       }
     }
@@ -234,9 +232,9 @@ std::vector<LiveLease> Leases::list(const Repository& repository) {
   std::vector<LiveLease> live;
   bool has_ended = false;
   for (LeaseRow& row : rows) {
-    const std::int64_t left_ns = row.ttl_s * kSecond_ns - age_ns(row);
+    const std::int64_t left_ns = row.ttl_s * kNsPerSecond - age_ns(row);
     if (!row.is_over && left_ns > 0) {
-      live.push_back({std::move(row), left_ns / kSecond_ns});
+      live.push_back({std::move(row), left_ns / kNsPerSecond});
     } else {
       has_ended = has_ended || !row.is_over;
     }
@@ -296,7 +294,7 @@ void Leases::remove_dead(const Repository& repository) {
   }
   const Principal server{.id = kServerItself, .name = "server", .role = Role::admin};
   for (const LeaseRow& row : rows) {
-    if (!is_over(row) || age_ns(row) < row.ttl_s * kSecond_ns / 4 * 5) continue;
+    if (!is_over(row) || age_ns(row) < row.ttl_s * kNsPerSecond / 4 * 5) continue;
     store_.remove(repository, {ObjectType::lock, row.id}, server);
   }
 }

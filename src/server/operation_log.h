@@ -20,7 +20,7 @@ struct Operation {
 };
 
 /// Statements over a connection that it does not own; one thread at a time. The table is made by
-/// Catalog::make_schema. Changes want a transaction around them.
+/// server/schema.h. Changes want a transaction around them.
 class OperationLog {
  public:
   explicit OperationLog(Database& database) : database_(database) {}

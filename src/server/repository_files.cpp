@@ -8,6 +8,8 @@
 #include <utility>
 #include <vector>
 
+#include "base/clock.h"
+#include "base/directory_stream.h"
 #include "base/error.h"
 #include "server/beneath.h"
 
@@ -17,22 +19,16 @@ namespace {
 using format::ObjectName;
 using format::ObjectType;
 
-constexpr mode_t kDirectoryMode = 0700;
-
 std::string directory_path(const ObjectName& name) {
   const std::string path = name.path();
   const std::size_t slash = path.rfind('/');
   return slash == std::string::npos ? "." : path.substr(0, slash);
 }
 
-struct CloseDirectory {
-  void operator()(DIR* directory) const noexcept { ::closedir(directory); }
-};
-
 }  // namespace
 
 std::int64_t modified_ns(const struct stat& status) {
-  return std::int64_t{status.st_mtim.tv_sec} * 1'000'000'000 + status.st_mtim.tv_nsec;
+  return std::int64_t{status.st_mtim.tv_sec} * kNsPerSecond + status.st_mtim.tv_nsec;
 }
 
 std::string file_name(const ObjectName& name) {
@@ -114,7 +110,7 @@ void RepositoryFiles::list_directory(ObjectType type, const std::string& path,
                                      const std::function<void(const ListedObject&)>& each) const {
   auto fd = open_beneath(root_, path, O_RDONLY | O_DIRECTORY);
   if (!fd) return;
-  const std::unique_ptr<DIR, CloseDirectory> stream{::fdopendir(fd->get())};
+  const DirectoryStream stream{::fdopendir(fd->get())};
   if (!stream) throw system_error(errno, "listing " + path);
   static_cast<void>(fd->release());
   for (;;) {

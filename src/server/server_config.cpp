@@ -54,7 +54,7 @@ std::string set_listen(ServerConfig& config, const SettingValue& value) {
 std::string set_log_format(ServerConfig& config, const SettingValue& value) {
   const auto& text = std::get<std::string>(value);
   if (text != "pretty" && text != "json") return "must be \"pretty\" or \"json\"";
-  config.log_format = text == "json" ? LogFormat::json : LogFormat::pretty;
+  config.log_format = text == "json" ? LogFormat::json_lines : LogFormat::pretty;
   return {};
 }
 

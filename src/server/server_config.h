@@ -13,7 +13,7 @@
 
 namespace vgerfs::server {
 
-enum class LogFormat { pretty, json };
+enum class LogFormat { pretty, json_lines };
 
 /// A place to listen at: an address with a port (0: any free one), or a unix socket.
 struct ListenAddress {

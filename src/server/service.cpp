@@ -161,7 +161,7 @@ Answer Service::answer(const Request& request, const Route& route) {
 
 Reply Service::health() {
   const DiskSpace disk = parts_.store.directory().disk_space();
-  const std::int64_t uptime_s = (parts_.clock.boot_ns() - started_at_) / 1'000'000'000;
+  const std::int64_t uptime_s = (parts_.clock.boot_ns() - started_at_) / kNsPerSecond;
   return {.content_type = "application/json",
           .text = fmt::format(
               R"({{"status":"ok","version":"{}","uptime_seconds":{},"disk_free_bytes":{},)"

@@ -59,5 +59,13 @@ TEST(Timestamp, IsOrdered) {
   EXPECT_LT((Timestamp{5, 1}), (Timestamp{5, 2}));
 }
 
+TEST(Timestamp, IsMadeOfNanoseconds) {
+  EXPECT_EQ(timestamp_of(0), (Timestamp{0, 0}));
+  EXPECT_EQ(timestamp_of(1'999'999'999), (Timestamp{1, 999'999'999}));
+  EXPECT_EQ(timestamp_of(-1), (Timestamp{-1, 999'999'999}));
+  EXPECT_EQ(timestamp_of(-2'000'000'000), (Timestamp{-2, 0}));
+  EXPECT_EQ(timestamp_of(INT64_MIN), (Timestamp{-9'223'372'037, 145'224'192}));
+}
+
 }  // namespace
 }  // namespace vgerfs

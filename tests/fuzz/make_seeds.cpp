@@ -395,6 +395,22 @@ void add_requests(Seeds& seeds) {
   }
 }
 
+void add_calls(Seeds& seeds) {
+  const std::string id(64, 'a');
+  const std::string header = "564745525041434b0100010000000000" + std::string(32, '7');
+  const std::string source = R"({"pack":")" + id + R"(","runs":[[32,300],[400,1000]]})";
+  const std::string pack = R"({"header":")" + header + R"(","sources":[)" + source + "]}";
+  seeds.add("plan",
+            bytes_of(R"({"operation":")" + std::string(32, '0') + R"(","packs":[)" + pack + "]}"));
+  const std::string head = R"({"sequence":7,"hash":")" + id + R"("})";
+  const std::string change = R"({"sequence":7,"change":"added","type":"data","name":")" + id +
+                             R"(","bytes":9,"stored_at_ns":1,"at":1,"token":"t"})";
+  seeds.add("answer", bytes_of(R"({"last":)" + head + R"(,"head":)" + head + R"(,"changes":[)" +
+                               change + "]}"));
+  seeds.add("answer", bytes_of(R"({"packs":[{"id":")" + id + R"(","bytes":9},null],"damaged":[")" +
+                               id + R"("]})"));
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -416,6 +432,7 @@ int main(int argc, char** argv) {
       seeds.add("rest_list", bytes_of(list));
     }
     add_requests(seeds);
+    add_calls(seeds);
   } catch (const std::exception& error) {
     return std::fprintf(stderr, "make_seeds: %s\n", error.what()), 1;
   }

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "server/schema.h"
 #include "support/temporary_directory.h"
 
 namespace vgerfs::server {
@@ -25,8 +26,8 @@ TEST(Catalog, TakesOverADatabaseOfVersion1) {
       PRIMARY KEY(repository, type, name)) STRICT, WITHOUT ROWID;
     INSERT INTO objects VALUES(1, 'data', zeroblob(32), 5, 7, 3, 1764353550);
     PRAGMA user_version = 1;)");
-  Catalog::make_schema(database);
-  Catalog::make_schema(database);  // once is enough
+  make_schema(database);
+  make_schema(database);  // once is enough
   const auto row = Catalog{database}.find_object(1, {ObjectType::pack, {}});
   ASSERT_TRUE(row);
   EXPECT_EQ(Catalog{database}.find_repository(1)->head.sequence, 3U);

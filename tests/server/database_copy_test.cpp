@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include "server/catalog.h"
+#include "server/schema.h"
 #include "store_world.h"
 #include "support/temporary_directory.h"
 
@@ -43,7 +44,7 @@ TEST_F(DatabaseCopyTest, IsMadeOncePerDayAndHoldsEverything) {
   const std::string path = copies_ + "/database-2026-11-20.sqlite";
   EXPECT_EQ(std::filesystem::status(path).permissions(), std::filesystem::perms{0600});
   Database opened{path, {}};
-  Catalog::make_schema(opened);
+  make_schema(opened);
   EXPECT_TRUE(Catalog{opened}.find_object(repository.id, object_of("some bytes")));
 }
 

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Three clients at work on one server for a while: one backs up what changes, one prunes and compacts, one reads through a mount.
 
-rest_clients.py [--seconds N]: how long (default: 20, 10 with small sizes). Snapshots are read at random (VGERFS_TEST_SEED), when is up to the machine.
+rest_clients.py [--seconds N]: how long (default: 120, 10 with small sizes). Snapshots are read at random (VGERFS_TEST_SEED), when is up to the machine.
 """
 import hashlib
 import os
@@ -15,7 +15,7 @@ from rest_backend import RestWorld
 from world import SMALL, check, main
 
 SEED = int(os.environ.get("VGERFS_TEST_SEED", "0")) or random.SystemRandom().randrange(1 << 32)
-SECONDS = float(os.environ.get("VGERFS_TEST_SECONDS", "10" if SMALL else "20"))
+SECONDS = float(os.environ.get("VGERFS_TEST_SECONDS", "10" if SMALL else "120"))
 BUSY = 11
 KEPT = 3
 DAY = 86400

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Requests that are broken in every way, over real sockets: the server lives, leaks nothing, and never takes the blame (5xx).
 
-server_fuzz.py [--seconds N]: how long (default: 5). VGERFS_TEST_SEED gives the same requests again, not the same timing.
+server_fuzz.py [--seconds N]: how long (default: 60, 5 with small sizes). VGERFS_TEST_SEED gives the same requests again, not the same timing.
 """
 import contextlib
 import json
@@ -17,9 +17,10 @@ from server_attacks import LOCK, VICTIM, prepared, unharmed
 from server_operation import eventually
 from server_protocol import receive, request_text, status_of
 from server_world import TOKEN, Failure, check, main, name_of
+from world import SMALL
 
 SEED = int(os.environ.get("VGERFS_TEST_SEED", "0")) or random.SystemRandom().randrange(1 << 32)
-SECONDS = 5.0
+SECONDS = 5.0 if SMALL else 60.0
 THREADS = 3
 BATCH_SECONDS = 1.0
 # Another HTTP version is the client's matter, whatever the number says.
