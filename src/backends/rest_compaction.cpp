@@ -21,7 +21,8 @@ PackId pack_id(const json& value) {
 
 std::optional<MadePack> made_pack(const json& value) {
   if (value.is_null()) return std::nullopt;
-  return MadePack{pack_id(value.at("id")), value.at("bytes").get_ref<const json::number_unsigned_t&>()};
+  return MadePack{pack_id(value.at("id")),
+                  value.at("bytes").get_ref<const json::number_unsigned_t&>()};
 }
 
 /// A role that may do less, an older server, a plan that it does not like: the client does it.
@@ -78,9 +79,9 @@ CompactionAnswer parse_compaction_answer(std::string_view text, const Compaction
 std::optional<CompactionAnswer> rest_compact(RestWire& wire, const CompactionPlan& plan) {
   const std::string what = "having packs compacted";
   std::optional<CompactionAnswer> made;
-  const auto answer = wire.ask_api(
-      HttpMethod::post, "compact", compaction_plan_text(plan), what,
-      [&](const std::string& text) { made = parse_compaction_answer(text, plan); });
+  const auto answer =
+      wire.ask_api(HttpMethod::post, "compact", compaction_plan_text(plan), what,
+                   [&](const std::string& text) { made = parse_compaction_answer(text, plan); });
   if (made || !answer) return made;
   const Error error = wire.failure(what, answer->reply);
   if (!is_other_way_left(answer->reply.status)) throw error;

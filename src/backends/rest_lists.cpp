@@ -64,9 +64,7 @@ bool RestLists::catch_up(ObjectType type, Followed& list) {
         list.objects.erase(change.object.id);
         continue;
       }
-      const ObjectInfo info{
-          change.object, change.bytes,
-          timestamp_of(change.stored_at_ns)};
+      const ObjectInfo info{change.object, change.bytes, timestamp_of(change.stored_at_ns)};
       list.objects.insert_or_assign(change.object.id, info);
     }
     list.head = changes->last;

@@ -80,7 +80,7 @@ class CompactionTest : public ::testing::Test {
 
   vgerfs::testing::TemporaryDirectory directory_;
   StoreWorld world_{directory_ / "data"};
-  EventLog log_{-1, LogFormat::json, world_.clock};
+  EventLog log_{-1, LogFormat::json_lines, world_.clock};
   Compactor compactor_{
       {.store = *world_.store, .ledger = *world_.ledger, .log = log_, .clock = world_.clock}};
   std::uint64_t max_pack_bytes_ = format::kMaxPackBytes;

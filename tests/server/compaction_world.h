@@ -81,7 +81,7 @@ inline std::string plan_of(std::vector<json> packs, char operation = 'a') {
 
 inline Reply compact(StoreWorld& world, const Repository& repository, const std::string& text,
                      std::uint64_t max_pack_bytes = format::kMaxPackBytes) {
-  const EventLog log{-1, LogFormat::json, world.clock};
+  const EventLog log{-1, LogFormat::json_lines, world.clock};
   Compactor compactor{
       {.store = *world.store, .ledger = *world.ledger, .log = log, .clock = world.clock}};
   return compactor.compact({.repository = repository,

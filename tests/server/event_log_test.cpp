@@ -30,14 +30,14 @@ class EventLogTest : public ::testing::Test {
 };
 
 TEST_F(EventLogTest, IsJson) {
-  EXPECT_EQ(line(LogFormat::json, "/a/\"b\\"),
+  EXPECT_EQ(line(LogFormat::json_lines, "/a/\"b\\"),
             R"({"time":"2026-11-20T23:10:05Z","level":"warning","event":"refused",)"
             R"("target":"/a/\"b\\","bytes":5,"seconds":0.250000})"
             "\n");
 }
 
 TEST_F(EventLogTest, ALineStaysALineWhateverAClientSends) {
-  for (const LogFormat format : {LogFormat::json, LogFormat::pretty}) {
+  for (const LogFormat format : {LogFormat::json_lines, LogFormat::pretty}) {
     const std::string text = line(format, "/x\r\n2026 error event=forged\x1b[2J\xff token=1");
     EXPECT_EQ(text.find('\n'), text.size() - 1);
     EXPECT_EQ(text.find('\x1b'), std::string::npos);

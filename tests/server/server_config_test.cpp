@@ -74,7 +74,7 @@ quota_bytes = 7
   EXPECT_EQ(config.listen[2].text(), "unix:/run/x.sock");
   EXPECT_EQ(config.token, "a long secret");
   EXPECT_TRUE(config.append_only);
-  EXPECT_EQ(config.log_format, LogFormat::json);
+  EXPECT_EQ(config.log_format, LogFormat::json_lines);
   EXPECT_EQ(config.quota_bytes, 1000U);
   EXPECT_EQ(config.repository_quotas.at("team/one"), 7U);
 }
