@@ -230,7 +230,9 @@ Answer Api::verify(const Request& request, const ApiRoute& route) {
     const auto& level = body.at("level").get_ref<const std::string&>();
     if (level == "structure") {
       allow_only(body, {"level"});
-      const StructureCheckResult found = parts_.verifier.check_structure(repository, {});
+      const StructureCheckResult found =
+          parts_.verifier.check_structure(repository, stop_.get_token());
+      if (found.was_stopped) throw HttpError{503, "the server stops"};
       return json_reply({{"level", level},
                          {"objects", found.objects},
                          {"packs", found.packs},
@@ -250,7 +252,8 @@ Answer Api::verify(const Request& request, const ApiRoute& route) {
         {.max_bytes = max_bytes,
          .max_time = kMaxVerifyTime,
          .bytes_per_second = parts_.access.config()->scrub_bytes_per_second},
-        {});
+        stop_.get_token());
+    if (read.was_stopped) throw HttpError{503, "the server stops"};
     return json_reply({{"level", level},
                        {"objects", read.objects},
                        {"bytes", read.bytes},

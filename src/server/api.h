@@ -1,6 +1,8 @@
 // What the server answers below /api/v1/ (docs/PROTOCOL.md): JSON, for our own clients.
 #pragma once
 
+#include <stop_token>
+
 #include "base/clock.h"
 #include "server/access.h"
 #include "server/change_bell.h"
@@ -39,6 +41,9 @@ class Api {
   /// Throws HttpError, Error.
   Answer answer(const Request& request, const ApiRoute& route);
 
+  /// Checks end, those to come at once: 503.
+  void stop() { stop_.request_stop(); }
+
  private:
   Reply repositories(const Request& request);
   Reply repository(const Request& request, const RepositoryName& name);
@@ -53,6 +58,7 @@ class Api {
 
   const ApiParts parts_;
   Compactor compactor_;
+  std::stop_source stop_;
 };
 
 }  // namespace vgerfs::server

@@ -21,8 +21,6 @@ namespace {
 using nlohmann::json;
 
 constexpr std::size_t kPieceBytes = std::size_t{1} << 20;
-/// At a time, of all repositories: others use the disk, too.
-constexpr std::size_t kMaxAtWork = 2;
 
 Reply answer_reply(std::string text) {
   return {.content_type = "application/json", .text = std::move(text)};
@@ -183,31 +181,9 @@ class Compaction {
 
 }  // namespace
 
-/// One compaction of a repository at a time.
-class Compactor::Turn {
- public:
-  Turn(Compactor& compactor, std::int64_t repository)
-      : compactor_(compactor), repository_(repository) {
-    const std::lock_guard lock{compactor_.mutex_};
-    if (compactor_.at_work_.size() >= kMaxAtWork ||
-        !compactor_.at_work_.insert(repository_).second) {
-      throw HttpError{503, "a compaction is at work: try again"};
-    }
-  }
-  ~Turn() {
-    const std::lock_guard lock{compactor_.mutex_};
-    compactor_.at_work_.erase(repository_);
-  }
-  Turn(const Turn&) = delete;
-  Turn& operator=(const Turn&) = delete;
-
- private:
-  Compactor& compactor_;
-  const std::int64_t repository_;
-};
-
 Reply Compactor::compact(const CompactionRequest& request, std::string_view text) {
-  const Turn turn{*this, request.repository.id};
+  const RepositoryTurns::Turn turn{turns_, request.repository.id};
+  if (!turn.is_ours()) throw HttpError{503, "a compaction is at work: try again"};
   const CompactionPlan plan = parse_compaction_plan(text);
   const Sha256Digest hash = sha256(bytes_of(text));
   if (const auto known = parts_.store.find_operation(request.repository, plan.operation)) {

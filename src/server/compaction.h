@@ -7,14 +7,13 @@
 #pragma once
 
 #include <cstdint>
-#include <mutex>
-#include <set>
 #include <string_view>
 
 #include "base/clock.h"
 #include "server/event_log.h"
 #include "server/http_message.h"
 #include "server/object_store.h"
+#include "server/repository_turns.h"
 #include "server/space_ledger.h"
 
 namespace vgerfs::server {
@@ -50,11 +49,11 @@ class Compactor {
   Reply compact(const CompactionRequest& request, std::string_view text);
 
  private:
-  class Turn;
+  /// Of all repositories: others use the disk, too.
+  static constexpr std::size_t kMaxAtWork = 2;
 
   const CompactorParts parts_;
-  std::mutex mutex_;                // a leaf
-  std::set<std::int64_t> at_work_;  // repositories; guarded by mutex_
+  RepositoryTurns turns_{kMaxAtWork};
 };
 
 }  // namespace vgerfs::server

@@ -206,6 +206,7 @@ bool HttpServer::run(std::vector<ListenSocket> sockets, const std::function<void
       threads.push_back(start_thread("network", [&impl] { impl.io.run(); }));
     }
   }
+  if (impl.cut_off) impl.service.stop();
   impl.disk.join();
   for (const ListenSocket& socket : sockets) {
     if (!socket.socket_path.empty()) ::unlink(socket.socket_path.c_str());

@@ -58,6 +58,8 @@ class Service {
   /// What is to be done every hour: deletes from the trash what has been there long enough, and
   /// copies the database once a day.
   void do_chores();
+  /// Long work for requests ends soon, unfinished: nobody waits for it any more.
+  void stop() { api_.stop(); }
 
  private:
   class AddBody;

@@ -32,6 +32,10 @@ std::string begin_of(const OpenObject& object, std::size_t bytes) {
   return begin;
 }
 
+void expect_turn(const RepositoryTurns::Turn& turn) {
+  if (!turn.is_ours()) throw Error{ErrorCode::busy, "another check of this repository runs"};
+}
+
 }  // namespace
 
 struct Verifier::Reading {
@@ -56,30 +60,10 @@ class Verifier::Pacer {
   std::uint64_t bytes_ = 0;
 };
 
-/// The only check of a repository while it lives.
-class Verifier::Turn {
- public:
-  Turn(Verifier& verifier, std::int64_t repository) : verifier_(verifier), repository_(repository) {
-    const std::lock_guard lock{verifier_.mutex_};
-    if (!verifier_.at_work_.insert(repository_).second) {
-      throw Error{ErrorCode::busy, "another check of this repository runs"};
-    }
-  }
-  ~Turn() {
-    const std::lock_guard lock{verifier_.mutex_};
-    verifier_.at_work_.erase(repository_);
-  }
-  Turn(const Turn&) = delete;
-  Turn& operator=(const Turn&) = delete;
-
- private:
-  Verifier& verifier_;
-  const std::int64_t repository_;
-};
-
 HashCheckResult Verifier::check_hashes(const Repository& repository, const HashCheckLimits& limits,
                                        const std::stop_token& stop) {
-  const Turn turn{*this, repository.id};
+  const RepositoryTurns::Turn turn{turns_, repository.id};
+  expect_turn(turn);
   HashCheckResult result;
   ScrubRow scrub;
   {
@@ -197,7 +181,8 @@ void Verifier::report(const Repository& repository, const DamageRow& damage) {
 
 StructureCheckResult Verifier::check_structure(const Repository& repository,
                                                const std::stop_token& stop) {
-  const Turn turn{*this, repository.id};
+  const RepositoryTurns::Turn turn{turns_, repository.id};
+  expect_turn(turn);
   StructureCheckResult result;
   const auto config = store_.open(repository, format::config_name());
   // Repositories of restic lie here, too; what their packs look like is not known here.

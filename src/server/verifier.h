@@ -5,9 +5,7 @@
 
 #include <chrono>
 #include <cstdint>
-#include <mutex>
 #include <optional>
-#include <set>
 #include <stop_token>
 #include <string>
 #include <vector>
@@ -17,6 +15,7 @@
 #include "server/commit_queue.h"
 #include "server/event_log.h"
 #include "server/object_store.h"
+#include "server/repository_turns.h"
 
 namespace vgerfs::server {
 
@@ -60,7 +59,6 @@ class Verifier {
   StructureCheckResult check_structure(const Repository& repository, const std::stop_token& stop);
 
  private:
-  class Turn;
   class Pacer;
   struct Reading;
 
@@ -78,8 +76,7 @@ class Verifier {
   CommitQueue& queue_;
   const EventLog& log_;
   const Clock& clock_;
-  std::mutex mutex_;                // a leaf
-  std::set<std::int64_t> at_work_;  // repositories; guarded by mutex_
+  RepositoryTurns turns_;
 };
 
 }  // namespace vgerfs::server

@@ -16,7 +16,7 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
         VGERFS_CHECK(!changes.changes.empty() || backends::is_linked(changes.last, changes));
       },
       {ErrorCode::unavailable});
-  for (const std::size_t packs : {1, 2}) {
+  for (const std::size_t packs : {std::size_t{1}, std::size_t{2}}) {
     const backends::CompactionPlan plan{.packs = {packs, backends::CompactedPack{}}};
     fuzz::decode(
         [&] {

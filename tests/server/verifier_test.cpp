@@ -172,6 +172,15 @@ TEST_F(VerifierTest, TheNetworkAsksForItWithTheRoleMaintain) {
   }
 }
 
+TEST_F(VerifierTest, WhatTheNetworkAskedForEndsWithTheServer) {
+  stored("first");
+  service_.stop();
+  for (const std::string level :
+       {R"({"level":"hash","max_bytes":1000})", R"({"level":"structure"})"}) {
+    EXPECT_EQ(status(Method::post, "/api/v1/verify/repo", "maintain", level), 503) << level;
+  }
+}
+
 TEST_F(VerifierTest, TheScrubberReadsItsShare) {
   for (int i = 0; i < 20; ++i) stored(std::string(100, static_cast<char>('a' + i)));
   auto config = std::make_shared<ServerConfig>();
