@@ -25,6 +25,17 @@ bool exists(const std::string& file) {
   throw system_error(errno, file);
 }
 
+/// The same where a file is only looked for: in a directory that this user may not search (the
+/// working directory of who became another user, an administrator's /etc/vgerfs) none is his.
+bool exists_for_us(const std::string& file) {
+  try {
+    return exists(file);
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::denied) throw;
+    return false;
+  }
+}
+
 /// An administrator who works in somebody's directory must not run what that user wrote. Judged by
 /// the open file, so that it cannot be exchanged in between.
 void check_owner(const Fd& fd, const std::string& file, const Io& io) {
@@ -70,7 +81,7 @@ std::optional<ConfigurationPlace> find_configuration(const std::optional<std::st
     return ConfigurationPlace{absolute_path(*named, working_directory()), true};
   }
   for (std::string& place : search_places(io)) {
-    if (exists(place)) return ConfigurationPlace{std::move(place), false};
+    if (exists_for_us(place)) return ConfigurationPlace{std::move(place), false};
   }
   return std::nullopt;
 }

@@ -1,5 +1,8 @@
 #include "cli/configuration.h"
 
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <filesystem>
 
 #include <gmock/gmock.h>
@@ -7,6 +10,7 @@
 
 #include "cli/cli_run.h"
 #include "cli/configuration_example.h"
+#include "repo/file_tree.h"
 
 namespace vgerfs::cli {
 namespace {
@@ -257,6 +261,19 @@ TEST_F(ConfigurationSearch, AFileThatIsAskedForMustExist) {
   EXPECT_THROW(found("/nowhere/vgerfs.yaml"), Error);
   surroundings_.environment["VGERFS_CONFIG"] = "/nowhere/vgerfs.yaml";
   EXPECT_THROW(found(), Error);
+}
+
+TEST_F(ConfigurationSearch, InADirectoryThatTheUserMayNotSearchNothingIsHis) {
+  const std::string file = surroundings_.directory.write("work/vgerfs.yaml", "");
+  const std::string work = surroundings_.directory / "work";
+  ASSERT_EQ(::chmod(work.c_str(), 0), 0);
+  {
+    const repo::testing::AsOrdinaryUser user{{}};
+    EXPECT_EQ(found(), "");
+    EXPECT_THROW(found(file), Error) << "he asked for it";
+  }
+  ASSERT_EQ(::chmod(work.c_str(), 0700), 0);
+  EXPECT_EQ(found(), file);
 }
 
 TEST_F(ConfigurationSearch, AFoundFileThatOthersMayWriteIsRefused) {
