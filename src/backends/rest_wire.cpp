@@ -301,7 +301,8 @@ Error RestWire::failure(const std::string& what, const HttpReply& reply) const {
                    "a proxy in front may have a limit of its own (nginx: client_max_body_size)");
     case 507:
       return error(ErrorCode::no_space, "the server has no space left for it",
-                   "its quota or its disk is full: delete snapshots, then compact");
+                   "its quota or its disk is full: delete snapshots, then compact; where even that "
+                   "finds no space, raise the quota first");
     case 405:
     case 501: return error(ErrorCode::unsupported, "the server cannot do that");
     default: break;
@@ -353,6 +354,11 @@ void RestWire::create() {
   Call call{{.method = HttpMethod::post, .url = location_.base + "?create=true"},
             "making the repository"};
   const HttpReply reply = perform(call);
+  if (reply.status == 404) {
+    throw Error{ErrorCode::usage,
+                fmt::format("{}: the server makes no repository at this address (404)", location()),
+                "most servers take one or two names after the host: https://host/team/name"};
+  }
   if (!reply.is_success()) throw failure(call.what, reply);
 }
 
@@ -523,7 +529,12 @@ RestWire::List RestWire::list(ObjectType type) {
     return true;
   };
   call.objection = [&](const HttpReply& reply) -> std::string {
-    if (!reply.is_success() || !problem.empty()) return problem;
+    if (!problem.empty()) return problem;
+    if (reply.status == 404 && kind_ != Kind::vgerfs && was_present_ && is_present()) {
+      // restic's rest-server answers so when an object goes, or gets its name, under its hands.
+      return "the server lost its way in the list";
+    }
+    if (!reply.is_success()) return {};
     try {
       entries = parser.finish();
       return {};
@@ -545,9 +556,7 @@ RestWire::List RestWire::list(ObjectType type) {
   for (const RestListEntry& entry : entries) {
     if (!entry.bytes) unknown.push_back(objects.size());
     ObjectInfo info{{type, entry.id}, entry.bytes.value_or(0), {}};
-    if (entry.stored_at_ns) {
-      info.stored_at = timestamp_of(*entry.stored_at_ns);
-    }
+    if (entry.stored_at_ns) info.stored_at = timestamp_of(*entry.stored_at_ns);
     objects.push_back(info);
   }
   find_sizes(objects, unknown);

@@ -63,8 +63,13 @@ ExitCode revoke_key(Context& context, const RevokeOptions& options) {
   check_interrupted(context.io);
   const repo::RevokedAuthor revoked = repo::revoke_author(*repository, key.author);
   // The slots last: until then the command can be said again.
-  for (const SlotId& slot : key.slots) repository->backend().remove(format::slot_name(slot));
-  repository->backend().barrier();
+  try {
+    for (const SlotId& slot : key.slots) repository->backend().remove(format::slot_name(slot));
+    repository->backend().barrier();
+  } catch (Error& error) {
+    error.add_context("the key is revoked, nothing that it writes counts any more; its slot stays");
+    throw;
+  }
   const std::string author = to_hex(key.author.author);
   context.output.line(
       fmt::format("{} {}; {} index records and {} snapshots that it had written still count",

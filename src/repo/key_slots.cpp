@@ -45,8 +45,14 @@ SlotDescription add_slot(Repository& repository, const crypto::Secret& bundle,
 
 SlotDescription replace_slot(Repository& repository, const Credential& credential) {
   SlotDescription made = add_slot(repository, repository.keyring().bundle(), credential);
-  repository.backend().remove(format::slot_name(repository.slot()));
-  repository.backend().barrier();
+  try {
+    repository.backend().remove(format::slot_name(repository.slot()));
+    repository.backend().barrier();
+  } catch (Error& error) {
+    error.add_context(fmt::format("key {} is made, and key {} opens as before", made.id.short_hex(),
+                                  repository.slot().short_hex()));
+    throw;
+  }
   return made;
 }
 

@@ -400,6 +400,29 @@ TEST_F(RestBackendTest, AVanishedRepositoryIsNoAbsence) {
   EXPECT_EQ(thrown_by([&] { backend->write(pack, content(1)); }).code(), ErrorCode::unavailable);
 }
 
+TEST_F(RestBackendTest, AListThatAnotherServerCouldNotMakeIsMadeAgain) {
+  proxy_.hide_extensions(false);
+  const auto backend = make();
+  write_object(*backend, ObjectType::pack, content(1));
+  ASSERT_TRUE(backend->stat(config_name()));
+  // restic's rest-server, where an upload ends or a lock goes while it lists.
+  proxy_.answer_with("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", "GET");
+  std::jthread recover{[&] {
+    std::this_thread::sleep_for(milliseconds{300});
+    proxy_.answer_no_more();
+  }};
+  int packs = 0;
+  backend->list(ObjectType::pack, [&](const auto&) { ++packs; });
+  EXPECT_EQ(packs, 1);
+}
+
+TEST_F(RestBackendTest, AnAddressWhereNoRepositoryCanBeSaysSo) {
+  const Error error =
+      thrown_by([&] { create_rest_backend(proxy_.url() + "/a/b/c", patient_options(timeout_)); });
+  EXPECT_EQ(error.code(), ErrorCode::usage);
+  EXPECT_THAT(error.hint(), HasSubstr("one or two names"));
+}
+
 TEST_F(RestBackendTest, AnEmptyListOfAVanishedRepositoryIsNone) {
   const auto backend = open_rest_backend(url(), patient_options());
   // rclone lists nothing where there is nothing.

@@ -101,6 +101,35 @@ TEST_F(Undelete, IsPromisedWithinTheGraceTimeWhateverCompactDoes) {
   world.verify();
 }
 
+TEST_F(Undelete, WithinTheGraceTimeIsNoUndeletionOfWhatACompactionWithoutOneTook) {
+  remove(first);
+  // The snapshot's object is there, as after a crash or in a store that lets nobody remove.
+  world.test.faulty().order(
+      {.call = testing::Call::remove, .times = 1'000'000, .code = ErrorCode::denied});
+  const auto maintainer = world.open("maintainer");
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_EQ(
+        error_of([&] { repo::compact(*maintainer, {.grace_s = 0, .threads = 1}, false, {}, {}); }),
+        "denied");
+  }
+  world.test.faulty().clear();
+  EXPECT_THAT(failure(first), HasSubstr("corrupt: snapshot"));
+  EXPECT_THAT(repository->removed_snapshots(), ::testing::SizeIs(1));
+  world.verify("it must stay removed");
+}
+
+TEST_F(Undelete, WithinTheGraceTimeWhatCannotBeLookedThroughIsBack) {
+  remove(first);
+  world.test.faulty().before_next(testing::Call::write, [&] {
+    world.test.faulty().order(
+        {.call = testing::Call::read, .times = 1'000'000, .code = ErrorCode::unavailable});
+  });
+  EXPECT_THAT(failure(first), HasSubstr("unavailable: snapshot"));
+  world.test.faulty().clear();
+  world.expected[first] = first_files;
+  world.verify();
+}
+
 TEST_F(Undelete, WithinTheGraceTimeWorksBesideAMaintenanceRun) {
   remove(first);
   const auto maintainer = world.open("maintainer");

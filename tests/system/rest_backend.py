@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """Our client and our mount over REST: vgerfs-server, alone and behind nginx and caddy with TLS, and rclone's server."""
 import contextlib
+import json
 import os
 import shutil
 import socket
@@ -205,6 +206,38 @@ def a_token_decides_and_is_never_shown(world):
     give_new_token(world, "read")
     world.admin("list")
     world.admin("backup", "--source", "home", source, ok=(FAILED,))
+
+
+def what_a_stolen_full_key_said_is_taken_back(world):
+    """docs/THREAT_MODEL.md, "A stolen full key": the thief's token may only append, the server's admin undoes what it added."""
+    world.on_our_server()
+    world.admin("init")
+    source = make_tree(world.work + "/source")
+    world.admin("backup", "--source", "home", source)
+    history = "/api/v1/changes/repo"
+    before = json.loads(world.server.expect(200, "GET", history).text)["head"]["sequence"]
+    give_new_token(world, "append")
+    world.admin("delete", "latest:home", client="thief")
+    check(world.admin("compact", "--now", client="thief", ok=None).returncode != 0, "an append token deleted something")
+    check(not world.snapshots("home"), "the thief's removal does not count: this test shows nothing")
+    refused = world.admin("undelete", first_removed(world), ok=None)
+    check(refused.returncode == 14, "what was buried came back: %s%s" % (refused.text, refused.errors))
+    changes = json.loads(world.server.expect(200, "GET", history + "?since=%d" % before).text)["changes"]
+    forged = [each["name"] for each in changes if each["change"] == "added" and each["type"] == "index" and each["token"] == "append"]
+    check(forged, "the history does not tell who added what: %s" % changes)
+    for name in forged:
+        world.server.expect(200, "DELETE", "/repo/index/" + name)
+    world.give_token(TOKEN)
+    world.admin("check", "--read-data", client="fresh")
+    check(len(world.snapshots("home", client="fresh")) == 1, "the snapshot is not back")
+    out = world.work + "/out"
+    os.mkdir(out)
+    world.admin("restore", "latest:home", out, client="fresh")
+    compare(source, out)
+
+
+def first_removed(world):
+    return world.admin_json("list", "--removed")[0]["id"]
 
 
 def a_server_that_goes_away_comes_back(world):
@@ -422,6 +455,6 @@ def proxies_are_used(world):
 if __name__ == "__main__":
     # A sanitizer sees the same of our code whoever stands before the server, or is it.
     others = () if SMALL else (behind_nginx_with_tls, behind_caddy_with_tls, over_rclone)
-    main(over_our_server, *others, a_token_decides_and_is_never_shown,
+    main(over_our_server, *others, a_token_decides_and_is_never_shown, what_a_stolen_full_key_said_is_taken_back,
          a_server_that_goes_away_comes_back, a_full_quota_says_so_and_can_be_pruned, the_server_reads_what_it_has, a_server_that_is_set_back_is_told,
          a_client_certificate_is_shown, proxies_are_used, world=RestWorld)

@@ -17,10 +17,10 @@ struct UndeleteOptions {
 /// Until when nothing of the snapshot may have been deleted: its first removal and the grace time.
 Timestamp promised_until(const RemovedSnapshot& removed, std::int64_t grace_s);
 
-/// Undoes all removals of the snapshot, and sees to it that its object is there. Once the grace
-/// time is over, or if it ends before the undo is there, it takes the exclusive lease and looks
-/// whether all that the snapshot needs is there. If not, the removal is put back, and corrupt
-/// thrown, naming what is missing. Throws not_found if its object is gone, or if it is not removed;
+/// Undoes all removals of the snapshot, sees to it that its object is there, and looks whether all
+/// that the snapshot needs is there. Once the grace time is over, or if it ends before the undo is
+/// there, it does so with the exclusive lease. If not, the removal is put back, and corrupt thrown,
+/// naming what is missing. Throws not_found if its object is gone, or if it is not removed;
 /// busy; as require_maintainer.
 ListedSnapshot undelete(Repository& repository, const SnapshotId& id,
                         const UndeleteOptions& options);
