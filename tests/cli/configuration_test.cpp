@@ -268,7 +268,7 @@ TEST_F(ConfigurationSearch, InADirectoryThatTheUserMayNotSearchNothingIsHis) {
   const std::string work = surroundings_.directory / "work";
   ASSERT_EQ(::chmod(work.c_str(), 0), 0);
   {
-    const repo::testing::AsOrdinaryUser user{{}};
+    const vgerfs::testing::AsOrdinaryUser user{{}};
     EXPECT_EQ(found(), "");
     EXPECT_THROW(found(file), Error) << "he asked for it";
   }
