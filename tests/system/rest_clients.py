@@ -38,6 +38,14 @@ def change(source, chance, round_number):
         out.truncate(8 << 20)
         out.seek(chance.randrange(8) << 20)
         out.write(chance.randbytes(1 << 20))
+    if is_slow(round_number):
+        with open(source + "/bulk", "wb") as out:
+            out.write(chance.randbytes(70 << 20))
+
+
+def is_slow(round_number):
+    """Every second backup sends three packs and takes seconds: then somebody prunes and compacts when some of them are there already."""
+    return round_number % 2 == 1
 
 
 def digest(top):
@@ -75,8 +83,7 @@ class Clients:
     def back_up(self):
         change(self.source, self.chance, self.rounds)
         expected = digest(self.source)
-        # Every second one takes seconds: then somebody prunes and compacts in the middle of it.
-        slowly = ("--limit-upload", "500K") if self.rounds % 2 else ()
+        slowly = ("--limit-upload", "12M") if is_slow(self.rounds) else ()
         done = self.world.admin_json(*slowly, "backup", "--source", "home", self.source, client="writer")
         for snapshot in self.ids(client="writer"):
             self.expected.setdefault(snapshot, expected)  # no other one writes this source
