@@ -137,26 +137,32 @@ ListedSnapshot undelete(Repository& repository, const SnapshotId& id,
   keep_object(through, id, stored);
   repository.refresh();
   // The grace time may have passed before the undo was there to be seen: a suspended laptop.
-  const bool is_late = lease || !within_grace(repository, removals, options.grace_s);
-  try {
-    if (is_late && !lease) {
-      lease = ExclusiveLease::acquire(repository);
-      keep_object(lease->backend(), id, stored);
-    }
-    // An early one, too: somebody may have compacted with a shorter grace time, or without any.
-    if (is_late || snapshot.kind == kTreeSnapshot)
+  if (lease || !within_grace(repository, removals, options.grace_s)) {
+    try {
+      if (!lease) {
+        lease = ExclusiveLease::acquire(repository);
+        keep_object(lease->backend(), id, stored);
+      }
       require_whole(repository, snapshot, options.stop);
-    // Else maintenance may have begun meanwhile, with a state in which it is removed.
-    if (lease) lease->require_held();
-  } catch (Error& error) {
-    // Late, nobody knows whether it is whole; early, it is unless it is known not to be.
-    if (is_late || error.code() == ErrorCode::corrupt) {
-      remove_again(repository, id);
-    } else {
-      error.add_context(
-          fmt::format("snapshot {} was brought back, but not looked through", id.short_hex()));
+      // Else maintenance may have begun meanwhile, with a state in which it is removed.
+      lease->require_held();
+    } catch (...) {
+      remove_again(repository, id);  // nobody knows whether it is whole, or it is known not to be
+      throw;
     }
-    throw;
+  } else if (snapshot.kind == kTreeSnapshot) {
+    // Somebody may have compacted with a shorter grace time, or without any.
+    try {
+      require_whole(repository, snapshot, options.stop);
+    } catch (Error& error) {
+      if (error.code() == ErrorCode::corrupt) {
+        remove_again(repository, id);
+      } else {
+        error.add_context(
+            fmt::format("snapshot {} was brought back, but not looked through", id.short_hex()));
+      }
+      throw;
+    }
   }
   const auto list = repository.snapshots();
   const auto found =
