@@ -15,3 +15,8 @@ if(VGERFS_SANITIZE MATCHES "thread")
     set(CMAKE_CROSSCOMPILING_EMULATOR setarch --addr-no-randomize)
   endif()
 endif()
+
+# Where daemons of system tests write what a sanitizer reports: not below the build directory, which those of ordinary users
+# may not be able to reach.
+string(MD5 vgerfs_sanitizer_reports ${PROJECT_BINARY_DIR})
+set(vgerfs_sanitizer_reports /tmp/vgerfs-reports-${vgerfs_sanitizer_reports})

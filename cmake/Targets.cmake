@@ -205,7 +205,7 @@ function(vgerfs_system_test name script)
     RUN_SERIAL ${arg_SERIAL})
   if(VGERFS_SANITIZE)
     # What a daemon prints and how it exits is lost otherwise: tests/CMakeLists.txt.
-    set(log string_append::log_path=${PROJECT_BINARY_DIR}/reports/report)
+    set(log string_append::log_path=${vgerfs_sanitizer_reports}/report)
     set_tests_properties(${name} PROPERTIES
       FIXTURES_REQUIRED sanitizer_reports
       ENVIRONMENT_MODIFICATION "ASAN_OPTIONS=${log};TSAN_OPTIONS=${log}")

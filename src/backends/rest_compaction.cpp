@@ -83,9 +83,8 @@ std::optional<CompactionAnswer> rest_compact(RestWire& wire, const CompactionPla
       wire.ask_api(HttpMethod::post, "compact", compaction_plan_text(plan), what,
                    [&](const std::string& text) { made = parse_compaction_answer(text, plan); });
   if (made || !answer) return made;
-  const Error error = wire.failure(what, answer->reply);
-  if (!is_other_way_left(answer->reply.status)) throw error;
-  log::info("the server does not compact: {}", error.message());
+  if (!is_other_way_left(answer->reply.status)) throw wire.failure(what, answer->reply);
+  log::info("the server does not compact: {}", wire.failure(what, answer->reply).message());
   return std::nullopt;
 }
 
