@@ -119,15 +119,16 @@ function(vgerfs_program name source)
   install(TARGETS ${name} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 endfunction()
 
-# vgerfs_test(<name> SOURCES <file>... [DEPS <target>...] [LABELS <label>...] [TIMEOUT <seconds>])
+# vgerfs_test(<name> SOURCES <file>... [DEPS <target>...] [LABELS <label>...] [TIMEOUT <seconds>] [ONE_THREAD <filter>])
 #
 # GoogleTest program test_<name>; every TEST is a ctest test "<name>.<Suite>.<Test>", or with VGERFS_TEST_SHARDS
 # "<name>.<n>" is a share of them, with the label `unit` unless LABELS says otherwise. A folder has one program, and more
-# only for what needs a process of its own.
+# only for what needs a process of its own. What ONE_THREAD names, as --gtest_filter does, the thread sanitizer does not
+# see: long tests whose threads others have, too.
 #
 #   vgerfs_test(crypto SOURCES aead_test.cpp mac_test.cpp DEPS vgerfs::crypto)
 function(vgerfs_test name)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "" "TIMEOUT" "SOURCES;DEPS;LABELS")
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "TIMEOUT;ONE_THREAD" "SOURCES;DEPS;LABELS")
   if(arg_UNPARSED_ARGUMENTS)
     message(FATAL_ERROR "vgerfs_test(${name}): unexpected ${arg_UNPARSED_ARGUMENTS}")
   endif()
@@ -158,7 +159,7 @@ function(vgerfs_test name)
 endfunction()
 
 # A process takes longer to start than most tests to run, with a sanitizer above all: each share is some four sources'
-# worth. `arg_LABELS` and `arg_TIMEOUT` are the caller's.
+# worth. `arg_…` are the caller's.
 function(vgerfs_test_shards name)
   list(LENGTH ARGN sources)
   math(EXPR last "${sources} / 4")
@@ -167,12 +168,17 @@ function(vgerfs_test_shards name)
   endif()
   math(EXPR shards "${last} + 1")
   math(EXPR timeout "6 * ${arg_TIMEOUT}")
+  set(environment "GTEST_TOTAL_SHARDS=${shards};GTEST_BRIEF=1")
+  if(arg_ONE_THREAD AND VGERFS_SANITIZE MATCHES "thread")
+    list(APPEND environment "GTEST_FILTER=-${arg_ONE_THREAD}")
+  endif()
   foreach(shard RANGE ${last})
     add_test(NAME ${name}.${shard} COMMAND test_${name})
     set_tests_properties(${name}.${shard} PROPERTIES
-      ENVIRONMENT "GTEST_TOTAL_SHARDS=${shards};GTEST_SHARD_INDEX=${shard};GTEST_BRIEF=1"
+      ENVIRONMENT "${environment};GTEST_SHARD_INDEX=${shard}"
       LABELS "${arg_LABELS}"
-      TIMEOUT ${timeout})
+      TIMEOUT ${timeout}
+      COST ${arg_TIMEOUT})
   endforeach()
 endfunction()
 
