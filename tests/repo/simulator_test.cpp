@@ -585,7 +585,7 @@ TEST_P(Simulator, NothingThatIsNeededIsLost) {
   keep_freed_memory();
   const std::uint64_t first = count_of("VGERFS_SIMULATOR_SEED", kFirstSeed);
   const std::uint64_t all = count_of("VGERFS_SIMULATOR_SCHEDULES",
-                                     testing::test_size(std::uint64_t{10'000}, std::uint64_t{40}));
+                                     testing::test_size(std::uint64_t{5'000}, std::uint64_t{40}));
   int schedules = 0;
   int commits = 0;
   int slow_commits = 0;
