@@ -87,7 +87,7 @@ crypto::Secret read_secret_line(int fd, std::size_t max_bytes, std::string_view 
 crypto::Secret checked_passphrase(crypto::Secret secret, std::string_view what) {
   ByteView bytes = secret.view();
   if (!bytes.empty() && bytes.back() == std::byte{'\n'}) bytes = bytes.first(bytes.size() - 1);
-  if (bytes.empty()) throw Error{ErrorCode::usage, fmt::format("{}: nothing is in it", what)};
+  if (bytes.empty()) throw Error{ErrorCode::usage, fmt::format("{}: it is empty", what)};
   if (bytes.size() > kMaxPassphraseBytes) {
     throw Error{ErrorCode::usage,
                 fmt::format("{}: longer than {} bytes", what, kMaxPassphraseBytes)};
