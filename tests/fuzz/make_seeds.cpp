@@ -8,10 +8,12 @@
 #include <map>
 #include <string>
 
+#include "backends/rest_compaction.h"
 #include "base/sha256.h"
 #include "cli/configuration_example.h"
 #include "format/index.pb.h"
 #include "format/lease.pb.h"
+#include "format/pack_layout.h"
 #include "fs/ingest_journal.pb.h"
 #include "repo/block.h"
 #include "repo/config.h"
@@ -397,11 +399,12 @@ void add_requests(Seeds& seeds) {
 
 void add_calls(Seeds& seeds) {
   const std::string id(64, 'a');
-  const std::string header = "564745525041434b0100010000000000" + std::string(32, '7');
-  const std::string source = R"({"pack":")" + id + R"(","runs":[[32,300],[400,1000]]})";
-  const std::string pack = R"({"header":")" + header + R"(","sources":[)" + source + "]}";
-  seeds.add("plan",
-            bytes_of(R"({"operation":")" + std::string(32, '0') + R"(","packs":[)" + pack + "]}"));
+  const Bytes header = format::pack_header(format::PackKind::data, Bytes(format::kPackRandomBytes));
+  backends::CompactionPlan plan;
+  backends::CompactedPack& pack = plan.packs.emplace_back();
+  std::copy(header.begin(), header.end(), pack.header.begin());
+  pack.sources.push_back({*PackId::parse(id), {{32, 300}, {400, 1000}}});
+  seeds.add("plan", bytes_of(backends::compaction_plan_text(plan)));
   const std::string head = R"({"sequence":7,"hash":")" + id + R"("})";
   const std::string change = R"({"sequence":7,"change":"added","type":"data","name":")" + id +
                              R"(","bytes":9,"stored_at_ns":1,"at":1,"token":"t"})";

@@ -96,11 +96,11 @@ class RestWorld(World):
             shutil.rmtree(self.work, ignore_errors=True)
 
 
-def restored(world, snapshot, expected):
+def restored(world, snapshot, expected, **how):
     out = world.work + "/out"
     shutil.rmtree(out, ignore_errors=True)
     os.mkdir(out)
-    world.admin("restore", snapshot, out)
+    world.admin("restore", snapshot, out, **how)
     compare(expected, out)
 
 
@@ -220,7 +220,7 @@ def what_a_stolen_full_key_said_is_taken_back(world):
     world.admin("delete", "latest:home", client="thief")
     check(world.admin("compact", "--now", client="thief", ok=None).returncode != 0, "an append token deleted something")
     check(not world.snapshots("home"), "the thief's removal does not count: this test shows nothing")
-    refused = world.admin("undelete", first_removed(world), ok=None)
+    refused = world.admin("undelete", world.admin_json("list", "--removed")[0]["id"], ok=None)
     check(refused.returncode == 14, "what was buried came back: %s%s" % (refused.text, refused.errors))
     changes = json.loads(world.server.expect(200, "GET", history + "?since=%d" % before).text)["changes"]
     forged = [each["name"] for each in changes if each["change"] == "added" and each["type"] == "index" and each["token"] == "append"]
@@ -230,14 +230,7 @@ def what_a_stolen_full_key_said_is_taken_back(world):
     world.give_token(TOKEN)
     world.admin("check", "--read-data", client="fresh")
     check(len(world.snapshots("home", client="fresh")) == 1, "the snapshot is not back")
-    out = world.work + "/out"
-    os.mkdir(out)
-    world.admin("restore", "latest:home", out, client="fresh")
-    compare(source, out)
-
-
-def first_removed(world):
-    return world.admin_json("list", "--removed")[0]["id"]
+    restored(world, "latest:home", source, client="fresh")
 
 
 def a_server_that_goes_away_comes_back(world):
